@@ -1,0 +1,61 @@
+import type { Actor, EventActor } from '@guildhall/protocol/actor.ts'
+import type { Event, Fact, Topic } from '@guildhall/protocol/events.ts'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { type Db, touchTopic } from '../db/database.ts'
+import { eventTable, topicTable } from './table.ts'
+
+export const projectTopic = (projectId: string): Topic => `project:${projectId}`
+export const userTopic = (userId: string): Topic => `user:${userId}`
+
+const asEventActor = (actor: Actor): EventActor => {
+  if (actor.kind === 'user') return { kind: 'user', userId: actor.userId }
+  if (actor.kind === 'agent') return { kind: 'agent', agentId: actor.agentId, runId: actor.runId, role: actor.role }
+  return { kind: 'system' }
+}
+
+/** PostgreSQL refuses U+0000 in jsonb, and tool output may hold it: it is shown as the visible mark U+2400. */
+const storable = (data: unknown): unknown => JSON.parse(JSON.stringify(data).replaceAll('\\u0000', '\u2400'))
+
+/**
+ * Appends one fact to the log, in the transaction of the state it describes; answers its seq. The topic's row stays
+ * locked until commit, so append as late in the transaction as the story allows.
+ */
+export async function appendEvent(tx: Db, topic: Topic, fact: Fact & { actor: Actor }): Promise<number> {
+  const [kind, id] = topic.split(':') as ['user' | 'project', string]
+  const result = await tx.execute<{ seq: string }>(
+    sql`insert into ${topicTable} (topic, seq) values (${topic}, 1)
+        on conflict (topic) do update set seq = ${topicTable}.seq + 1 returning seq`,
+  )
+  const seq = Number(result.rows[0]!.seq)
+  await tx.insert(eventTable).values({
+    topic,
+    seq,
+    projectId: kind === 'project' ? (id as never) : null,
+    userId: kind === 'user' ? (id as never) : null,
+    at: new Date(),
+    type: fact.type,
+    actor: asEventActor(fact.actor),
+    data: storable(fact.data),
+  })
+  touchTopic(tx, topic)
+  return seq
+}
+
+/** Events after `after`, oldest first. */
+export async function listEvents(db: Db, topic: Topic, after: number, limit: number): Promise<Event[]> {
+  const rows = await db
+    .select()
+    .from(eventTable)
+    .where(and(eq(eventTable.topic, topic), gt(eventTable.seq, after)))
+    .orderBy(asc(eventTable.seq))
+    .limit(limit)
+  return rows.map(
+    ({ topic, seq, at, type, actor, data }) => ({ topic, seq, at: at.toISOString(), type, actor, data }) as Event,
+  )
+}
+
+/** The newest seq of a topic, 0 when nothing has happened yet. */
+export async function topicHead(db: Db, topic: Topic): Promise<number> {
+  const [row] = await db.select({ seq: topicTable.seq }).from(topicTable).where(eq(topicTable.topic, topic))
+  return row?.seq ?? 0
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import { ProjectId, TerminalId, Timestamp } from './ids.ts'
+
+export const SandboxState = z.enum([
+  'none',
+  'creating',
+  'running',
+  'sleeping',
+  'stopping',
+  'stopped',
+  'unhealthy',
+  'error',
+])
+export type SandboxState = z.infer<typeof SandboxState>
+
+export const SandboxLimits = z.object({ memoryMiB: z.int(), cpus: z.number(), pids: z.int() })
+export type SandboxLimits = z.infer<typeof SandboxLimits>
+
+/** `isolated` is false only for the local driver, which runs plain processes; every screen says so. */
+export const Sandbox = z.object({
+  projectId: ProjectId,
+  state: SandboxState,
+  driver: z.string(),
+  isolated: z.boolean(),
+  image: z.string().nullable(),
+  limits: SandboxLimits,
+  startedAt: Timestamp.nullable(),
+  error: z.string().nullable(),
+})
+export type Sandbox = z.infer<typeof Sandbox>
+export const SandboxAnswer = z.object({ container: Sandbox })
+
+/** `cwd` is relative to the work tree of `branch` (main by default). */
+export const Exec = z.strictObject({
+  command: z.string().min(1).max(20_000),
+  branch: z.string().max(200).default('main'),
+  cwd: z.string().max(1_000).optional(),
+  timeoutMs: z.int().min(100).max(600_000).default(120_000),
+})
+export type Exec = z.infer<typeof Exec>
+
+/** Output is kept to its head and tail; `leftOutBytes` says how much is missing from the middle. */
+export const ExecResult = z.object({
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  stdout: z.string(),
+  stderr: z.string(),
+  leftOutBytes: z.int(),
+  timedOut: z.boolean(),
+  durationMs: z.number(),
+})
+export type ExecResult = z.infer<typeof ExecResult>
+
+export const Terminal = z.object({
+  id: TerminalId,
+  projectId: ProjectId,
+  branch: z.string(),
+  cols: z.int(),
+  rows: z.int(),
+  createdAt: Timestamp,
+})
+export type Terminal = z.infer<typeof Terminal>
+
+export const ContainerLogs = z.object({ lines: z.array(z.string()), dropped: z.int() })
