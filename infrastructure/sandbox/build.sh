@@ -1,0 +1,125 @@
+#!/bin/sh
+# Makes the sandbox image, unless one of exactly these inputs is there. Prints its name on the last line of stdout.
+#   build.sh          build when missing; progress goes to stderr
+#   build.sh --name   only print the name
+# SANDBOX_IMAGE       repository of the image (guildhall-sandbox)
+# SANDBOX_BASE_IMAGE  a Debian bookworm base to start from; unset: debian.sh where that works, else Docker's default
+# DOCKER, DOCKER_HOST the engine's command line and address
+set -eu
+
+packages='git ripgrep python3 python3-venv python3-pip python-is-python3 build-essential socat ca-certificates procps
+less nano vim-tiny curl sqlite3 xz-utils unzip'
+node_version=24.21.0
+npm_version=11.19.1
+
+here=$(cd "$(dirname "$0")" && pwd)
+image=${SANDBOX_IMAGE:-guildhall-sandbox}
+docker=${DOCKER:-docker}
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "build.sh: $*"; exit 1; }
+digest() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-12; }
+# The supervisor without what a running one does not read.
+supervisor_files() {
+  cd "$here/supervisor" && find . -type f ! -path './node_modules/*' ! -name '*.test.ts' ! -name 'tsconfig*' | LC_ALL=C sort
+}
+read_all() { while read -r file; do printf '%s\n' "$file"; cat "$file"; done; }
+
+packages=$(printf '%s' "$packages" | tr '\n' ' ')
+base_hash=$({ echo "$packages"; cat "$here/debian.sh"; } | digest)
+hash=$({
+  echo "$packages $node_version $npm_version ${SANDBOX_BASE_IMAGE:-}"
+  cat "$here/debian.sh" "$here/Dockerfile"
+  (cd "$here/rootfs" && find . -type f | LC_ALL=C sort | read_all)
+  (supervisor_files | (cd "$here/supervisor" && read_all))
+} | digest)
+
+if [ "${1:-}" = --name ]; then
+  echo "$image:$hash"
+  exit
+fi
+
+command -v "$docker" >/dev/null || fail "the command '$docker' is missing"
+exists() { "$docker" image inspect "$1" >/dev/null 2>&1; }
+done_already() {
+  exists "$image:$hash" || return 1
+  "$docker" tag "$image:$hash" "$image:latest"
+  say "sandbox image $image:$hash is there"
+  echo "$image:$hash"
+}
+! done_already || exit 0
+
+# One build at a time; who waited finds the image made. Where flock is missing (macOS) two builds only cost time.
+if command -v flock >/dev/null; then
+  exec 9>"${TMPDIR:-/tmp}/guildhall-sandbox-build.$(id -u).lock"
+  flock -n 9 || { say 'sandbox image: waiting for another build'; flock 9; }
+  ! done_already || exit 0
+fi
+
+began=$(date +%s)
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
+trap 'exit 130' INT TERM
+
+case $("$docker" info --format '{{.Architecture}}') in
+  x86_64 | amd64) cpu=x64 ;;
+  aarch64 | arm64) cpu=arm64 ;;
+  '') fail 'the engine does not answer' ;;
+  *) fail 'only x86-64 and arm64 engines are known' ;;
+esac
+
+# Only a machine of the engine's own kind can put a system together for it.
+can_debootstrap() {
+  [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+  case $(uname -m)-$cpu in x86_64-x64 | aarch64-arm64) ;; *) return 1 ;; esac
+}
+
+base=${SANDBOX_BASE_IMAGE:-}
+if [ -z "$base" ] && can_debootstrap; then
+  base=$image-base:$base_hash
+  if ! exists "$base"; then
+    # shellcheck disable=SC2086 — the list is meant to be split
+    if "$here/debian.sh" "$context/base.tar" $packages; then
+      "$docker" import --change 'LABEL guildhall.image=base' "$context/base.tar" "$base" >/dev/null
+      rm "$context/base.tar"
+      say "sandbox image: base $base after $(($(date +%s) - began)) s"
+    else
+      base=
+    fi
+  fi
+fi
+[ -n "$base" ] || { base=debian:bookworm-slim; say "sandbox image: starting from $base"; }
+
+# Node and npm come from the package registry this machine is configured for, for the engine's kind of machine.
+say "sandbox image: Node $node_version, npm $npm_version, supervisor"
+mkdir -p "$context/fetch" "$context/node/bin" "$context/node/lib/node_modules" "$context/supervisor"
+cp -R "$here/rootfs" "$context/rootfs"
+cp "$here/Dockerfile" "$context/"
+supervisor_files | tar -C "$here/supervisor" -T - -cf - | tar -C "$context/supervisor" -xf -
+npm_fetch() { # npm_fetch FOLDER: installs its package.json for the engine's system, running nothing
+  (cd "$1" && npm install --os=linux --cpu="$cpu" --libc=glibc --omit=dev --ignore-scripts --no-package-lock --no-audit \
+    --no-fund --workspaces=false --loglevel=error >&2)
+}
+printf '{"private":true,"dependencies":{"node-linux-%s":"%s","npm":"%s"}}' "$cpu" "$node_version" "$npm_version" \
+  >"$context/fetch/package.json"
+npm_fetch "$context/fetch"
+npm_fetch "$context/supervisor"
+modules=$context/fetch/node_modules
+cp "$modules/node-linux-$cpu/bin/node" "$context/node/bin/node"
+cp -R "$modules/node-linux-$cpu/include" "$context/node/include"
+mv "$modules/npm" "$context/node/lib/node_modules/npm"
+rm -rf "$context/node/lib/node_modules/npm/docs" "$context/node/lib/node_modules/npm/man" "$context/fetch"
+ln -s ../lib/node_modules/npm/bin/npm-cli.js "$context/node/bin/npm"
+ln -s ../lib/node_modules/npm/bin/npx-cli.js "$context/node/bin/npx"
+chmod -R go+rX "$context"
+
+"$docker" build --build-arg "BASE=$base" --build-arg "PACKAGES=$packages" --label guildhall.image=sandbox \
+  -t "$image:$hash" -t "$image:latest" "$context" >"$context.log" 2>&1 || {
+  tail -n 30 "$context.log" >&2
+  rm -f "$context.log"
+  fail 'docker build failed'
+}
+rm -f "$context.log"
+size=$("$docker" image inspect --format '{{.Size}}' "$image:$hash")
+say "sandbox image: $image:$hash, $((size / 1000000)) MB, $(($(date +%s) - began)) s"
+echo "$image:$hash"
