@@ -1,0 +1,134 @@
+import type { ProjectId, Sha, UserId } from '@guildhall/protocol/ids.ts'
+import type { Criterion, Task } from '@guildhall/protocol/tasks.ts'
+import { isAppError } from '../../platform/errors.ts'
+import { appendEvent, projectTopic } from '../../platform/events/events.ts'
+import { failureText, runChecks } from './checks.ts'
+import type { TaskDeps } from './deps.ts'
+import type { Gates } from './gates.ts'
+import { leaseMs, LeaseLost, underLease } from './lease.ts'
+import { platformAuthor } from './scheduler.ts'
+import { claimMerge, findProof, insertCheckRun, listMerged, listPlans, moveTask } from './store.ts'
+
+const house = { kind: 'system' } as const
+/** Main may move under our feet by other doors; after this many tries the task stays first in the queue. */
+const maxTries = 5
+
+/** One at a time per project: main only ever moves to a tree on which the checks have passed. */
+export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projectId: ProjectId) => Promise<void>) {
+  const { db, repository, queue, projectFacts, log } = deps
+
+  /** This task's criteria, and those of merged tasks that touch the same files: both must hold on the merged tree. */
+  async function criteriaFor(task: Task): Promise<Criterion[]> {
+    const mine = new Set(await repository.changedPaths(task.projectId, task.base!, task.head!))
+    const merged = await db.system((tx) => listMerged(tx, task.projectId))
+    const criteria = [...task.criteria]
+    const seen = new Set(criteria.map(({ check }) => JSON.stringify(check)))
+    for (const other of merged) {
+      const theirs = await repository.changedPaths(other.projectId, other.base!, other.head!)
+      if (!theirs.some((path) => mine.has(path))) continue
+      for (const criterion of other.criteria) {
+        const key = JSON.stringify(criterion.check)
+        if (seen.has(key)) continue
+        seen.add(key)
+        criteria.push({ ...criterion, text: `${other.title}: ${criterion.text}`.slice(0, 500) })
+      }
+    }
+    return criteria
+  }
+
+  /** True when the tree is proved; false when the branch went back to its author. */
+  async function prove(task: Task, epoch: number, tree: Sha, commit: Sha, signal: AbortSignal): Promise<boolean> {
+    if (await db.system((tx) => findProof(tx, task.id, tree))) return true
+    const startedAt = new Date().toISOString()
+    const { setupCommand } = await projectFacts(task.projectId)
+    const criteria = await criteriaFor(task)
+    const outcome = await runChecks(deps, task.projectId, { commit, setupCommand, criteria }, signal)
+    return db.system(async (tx) => {
+      const held = await moveTask(tx, task.id, { from: ['merging'], epoch }, { reason: null })
+      if (!held) throw new LeaseLost('the task moved on')
+      const endedAt = new Date().toISOString()
+      const run = { taskId: task.id, stage: 'merge' as const, tree, ...outcome, startedAt, endedAt }
+      const checkRun = await insertCheckRun(tx, task.projectId, run)
+      await appendEvent(tx, projectTopic(task.projectId), {
+        type: 'task.checked',
+        actor: house,
+        data: { task: held, checkRun },
+      })
+      if (!outcome.passed) {
+        const reason = `The checks failed on the tree that main would become.\n\n${failureText(outcome)}`
+        await gates.giveBack(tx, held, reason, epoch)
+      }
+      return outcome.passed
+    })
+  }
+
+  async function record(task: Task, epoch: number, mergedAs: Sha): Promise<void> {
+    await db.system(async (tx) => {
+      const change = { state: 'merged' as const, mergedAs, reason: null, leaseUntil: null }
+      const merged = await moveTask(tx, task.id, { from: ['merging'], epoch }, change)
+      if (!merged) throw new LeaseLost('the task moved on')
+      await appendEvent(tx, projectTopic(task.projectId), { type: 'task.merged', actor: house, data: { task: merged } })
+      const plan = (await listPlans(tx, task.projectId)).find(({ id }) => id === task.planId)!
+      if (plan.tasks.every(({ state }) => state === 'merged' || state === 'cancelled')) {
+        const titles = plan.tasks.filter(({ state }) => state === 'merged').map(({ title }) => `- ${title}`)
+        await gates.say(tx, merged, `The plan is done. Merged into main:\n${titles.join('\n')}`)
+      }
+    })
+  }
+
+  async function merge(task: Task, epoch: number, userId: UserId, signal: AbortSignal): Promise<void> {
+    const { projectId } = task
+    const actor = house
+    // A crash after main moved and before the row knew: the commit was written down first.
+    if (task.mergedAs && (await repository.head(projectId, 'main')) === task.mergedAs) {
+      const from = (await repository.parents(projectId, task.mergedAs))[0]!
+      await repository.casMain(actor, projectId, { from, to: task.mergedAs, branch: task.branch!, taskId: task.id })
+      return record(task, epoch, task.mergedAs)
+    }
+    for (let attempt = 0; attempt < maxTries; attempt++) {
+      const main = await repository.head(projectId, 'main')
+      const merged = await repository.mergeTree(projectId, main, task.head!)
+      if (merged.kind === 'conflict') {
+        const reason = `main has moved, and your branch conflicts with it in: ${merged.paths.join(', ')}. Merge main into your branch (git merge main), resolve these files, commit, and finish again.`
+        return db.system((tx) => gates.giveBack(tx, task, reason, epoch))
+      }
+      if (merged.tree === (await repository.treeOf(projectId, main))) return record(task, epoch, main)
+      const to = await repository.commitMerge(projectId, {
+        tree: merged.tree,
+        parents: [main, task.head!],
+        message: `merge(${task.key}): ${task.title}\n\nTask: ${task.key}\nBranch: ${task.branch}\nFor: ${userId}`,
+        author: platformAuthor,
+      })
+      if (!(await prove(task, epoch, merged.tree, to, signal))) return
+      const noted = await db.system((tx) => moveTask(tx, task.id, { from: ['merging'], epoch }, { mergedAs: to }))
+      if (!noted || signal.aborted) throw new LeaseLost('the task moved on')
+      const moved = await repository.casMain(actor, projectId, {
+        from: main,
+        to,
+        branch: task.branch!,
+        taskId: task.id,
+      })
+      if (moved === 'moved') return record(task, epoch, to)
+    }
+    log.warn({ taskId: task.id }, 'main kept moving; the task stays first in the queue')
+  }
+
+  return {
+    /** The queue's door: merges the first task that waits in a project, then rings for the next. */
+    async mergeNext(projectId: ProjectId): Promise<void> {
+      const claimed = await db.system((tx) => claimMerge(tx, projectId, leaseMs))
+      if (!claimed) return
+      const { task, epoch, userId } = claimed
+      try {
+        await underLease(db, task.id, epoch, (signal) => merge(task, epoch, userId, signal))
+      } catch (error) {
+        if (error instanceof LeaseLost) return
+        log.error({ err: error, taskId: task.id }, 'a merge could not run')
+        const reason = `It could not be merged: ${isAppError(error) ? error.message : 'an internal error, see the log'}. main is as it was.`
+        await db.system((tx) => gates.askPerson(tx, task, reason, epoch))
+      }
+      await schedule(projectId)
+      await queue.ring('task.merge', `${projectId}.${task.id}.next-${epoch}`)
+    },
+  }
+}
