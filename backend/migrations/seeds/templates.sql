@@ -1,0 +1,10 @@
+-- Commands run inside the sandbox in the project's work tree; $PORT is that work tree's own.
+insert into project_templates (slug, name, description, stack, setup_command, start_command, test_command, version)
+values (
+  'react-vite', 'React + Vite', 'A page in TypeScript with React, served by Vite, tested by Vitest.',
+  '["TypeScript", "React", "Vite", "Vitest"]', 'npm install', 'npm run dev -- --port $PORT', 'npm test', 1)
+on conflict (slug) do update set
+  name = excluded.name, description = excluded.description, stack = excluded.stack,
+  setup_command = excluded.setup_command, start_command = excluded.start_command,
+  test_command = excluded.test_command, version = excluded.version
+where project_templates.version <= excluded.version
