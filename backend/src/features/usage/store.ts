@@ -1,0 +1,89 @@
+import type { ProjectId, RunId, TaskId, UserId } from '@guildhall/protocol/ids.ts'
+import type { TokenUsage } from '@guildhall/protocol/llm.ts'
+import type { Role } from '@guildhall/protocol/roles.ts'
+import type { UsageSummary } from '@guildhall/protocol/usage.ts'
+import { eq, sql } from 'drizzle-orm'
+import type { Db } from '../../platform/db/database.ts'
+import type { CallRates } from './price.ts'
+import { costTable } from './table.ts'
+
+export type CostRow = typeof costTable.$inferSelect
+
+export type NewCall = {
+  userId: UserId
+  projectId: ProjectId
+  taskId?: TaskId | null
+  runId: RunId
+  step: number
+  role: Role
+  provider: string
+  model: string
+  prices: CallRates
+}
+
+/** Rates as one flat record, so that a row alone says how its cost came about. */
+function flatRates({ input, output, cacheRead, cacheWrite, longPrompt }: CallRates): Record<string, string> {
+  const flat: Record<string, string> = { input, output, cacheRead, cacheWrite }
+  if (longPrompt) for (const [name, value] of Object.entries(longPrompt)) flat[`longPrompt.${name}`] = String(value)
+  return flat
+}
+
+export function ratesOf(row: CostRow): CallRates {
+  const flat = row.unitPrices
+  const rates = (prefix: string) => ({
+    input: flat[`${prefix}input`]!,
+    output: flat[`${prefix}output`]!,
+    cacheRead: flat[`${prefix}cacheRead`]!,
+    cacheWrite: flat[`${prefix}cacheWrite`]!,
+  })
+  const overTokens = flat['longPrompt.overTokens']
+  return {
+    ...rates(''),
+    ...(overTokens && { longPrompt: { overTokens: Number(overTokens), ...rates('longPrompt.') } }),
+  }
+}
+
+export async function insertCall(db: Db, { prices, ...call }: NewCall): Promise<string> {
+  const [row] = await db
+    .insert(costTable)
+    .values({ ...call, status: 'sent', unitPrices: flatRates(prices) })
+    .returning({ id: costTable.id })
+  return row!.id as string
+}
+
+/** The row, locked until the transaction ends. */
+export async function lockCall(db: Db, id: string): Promise<CostRow | null> {
+  const [row] = await db
+    .select()
+    .from(costTable)
+    .where(eq(costTable.id, id as never))
+    .for('update')
+  return row ?? null
+}
+
+export async function closeCall(
+  db: Db,
+  id: string,
+  values: TokenUsage & { status: 'settled' | 'failed'; costUsd: string; latencyMs: number },
+): Promise<void> {
+  await db
+    .update(costTable)
+    .set(values)
+    .where(eq(costTable.id, id as never))
+}
+
+/** Sums of a project, exact; eight places. */
+export async function sumProject(db: Db, projectId: ProjectId): Promise<UsageSummary> {
+  const [row] = await db
+    .select({
+      costUsd: sql<string>`coalesce(sum(${costTable.costUsd}), 0)::numeric(18,8)::text`,
+      calls: sql<number>`count(*)::int`,
+      inputTokens: sql<string>`coalesce(sum(${costTable.inputTokens}), 0)`.mapWith(Number),
+      outputTokens: sql<string>`coalesce(sum(${costTable.outputTokens}), 0)`.mapWith(Number),
+      cacheReadTokens: sql<string>`coalesce(sum(${costTable.cacheReadTokens}), 0)`.mapWith(Number),
+      cacheWriteTokens: sql<string>`coalesce(sum(${costTable.cacheWriteTokens}), 0)`.mapWith(Number),
+    })
+    .from(costTable)
+    .where(eq(costTable.projectId, projectId))
+  return row!
+}
