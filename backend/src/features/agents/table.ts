@@ -52,10 +52,12 @@ export const runTable = pgTable(
     worker: text(),
     model: text(),
     /** The frozen beginning of the conversation with the model: system text and the first message. */
-    opening: jsonb().$type<{ system: string; first: string; promptVersion: string }>(),
+    opening: jsonb().$type<{ system: string; first: string; promptVersion: string; heardSeq: number }>(),
     costUsd: money().notNull().default('0'),
     error: text(),
     cancelRequestedAt: at(),
+    /** When the feature that ordered the run was told that it failed or was cancelled; null = still to be told. */
+    reportedAt: at(),
     queuedAt: createdAt(),
     startedAt: at(),
     endedAt: at(),

@@ -1,0 +1,15 @@
+import { looking, type RoleFile, usualLimits } from './role.ts'
+
+/** Decisions under `docs/decisions/`, and the eyes that did not write the change. */
+export const architect: RoleFile = {
+  role: 'architect',
+  name: 'Architect',
+  initials: 'AR',
+  tools: {
+    plan: [],
+    work: [...looking, 'edit', 'write', 'shell', 'commit', 'finish'],
+    review: [...looking, 'shell', 'verdict'],
+  },
+  writesUnder: ['docs/decisions/'],
+  limits: usualLimits,
+}

@@ -1,0 +1,11 @@
+import { building, type RoleFile, usualLimits } from './role.ts'
+
+/** Code and tests. */
+export const engineer: RoleFile = {
+  role: 'engineer',
+  name: 'Engineer',
+  initials: 'EN',
+  tools: { plan: [], work: building, review: [] },
+  writesUnder: null,
+  limits: usualLimits,
+}

@@ -1,0 +1,33 @@
+import type { SandboxSession, StepRef } from '../../sandbox/service.ts'
+
+export type ExecOutcome = Awaited<ReturnType<SandboxSession['exec']>>
+
+/**
+ * What a command left that an earlier worker started: its outcome, waited for when it still runs, or `unknown` when
+ * the sandbox never heard of it or was started anew since.
+ */
+export async function harvest(
+  session: SandboxSession,
+  step: StepRef,
+  signal: AbortSignal,
+  everyMs = 200,
+): Promise<ExecOutcome | 'unknown'> {
+  for (;;) {
+    const kept = await session.result(step)
+    if (kept !== 'running') return kept
+    signal.throwIfAborted()
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+}
+
+/** stdout, and stderr under its own heading: their order in time is not known. */
+export function outputOf({ stdout, stderr }: Pick<ExecOutcome, 'stdout' | 'stderr'>): string {
+  const out = readable(stdout)
+  const err = readable(stderr)
+  if (err === '') return out
+  return out === '' ? err : `${out}\n── stderr ──\n${err}`
+}
+
+// Colours and cursor moves mean nothing to a model and hide text from people.
+const terminalCodes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g
+const readable = (bytes: Buffer) => bytes.toString('utf8').replaceAll(terminalCodes, '').replaceAll(/\r\n?/g, '\n').trimEnd()
