@@ -57,6 +57,10 @@ function refuse(response: ServerResponse, status: number, message: string, heade
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body)
 }
 
+/** API version 2026-10-21 takes the key as a bearer; the older header still works. */
+const keyOf = ({ headers }: IncomingMessage) =>
+  headers.authorization?.replace(/^Bearer /, '') ?? headers['x-api-key']?.toString()
+
 const nothingMore = (scene: Scene): Reply => ({
   text: `The rehearsal has no more lines here (${scene.role}, task ${scene.task ?? '-'}, step ${scene.step}). It is a script, not a model.`,
 })
@@ -198,8 +202,8 @@ export async function startModelServer({
     const text = await bodyOf(request)
     if (request.method !== 'POST' || entry.path.split('?')[0] !== '/v1/messages')
       return refuseWith(404, 'no such address')
-    if (!request.headers['x-api-key'] || (apiKey && request.headers['x-api-key'] !== apiKey))
-      return refuseWith(401, 'invalid x-api-key')
+    const key = keyOf(request)
+    if (!key || (apiKey && key !== apiKey)) return refuseWith(401, 'invalid API key')
     if (!request.headers['anthropic-version']) return refuseWith(400, 'anthropic-version: header is required')
     let json: unknown
     try {
