@@ -1,0 +1,1 @@
+export type { ExecCall, ExecOutcome, FileEntry, SandboxSession, StepRef } from './session/session.ts'
