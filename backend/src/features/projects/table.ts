@@ -34,6 +34,8 @@ export const projectTable = pgTable(
     previewLabel: text().notNull().unique(),
     config: jsonb().$type<ProjectConfig>().notNull(),
     provisioning: jsonb().$type<Provisioning>(),
+    /** Who creates or removes the project right now holds it this long; a dead worker's lease just ends. */
+    leaseUntil: at(),
     version: integer().notNull().default(1),
     archivedAt: at(),
     lastActivityAt: createdAt(),

@@ -1,6 +1,6 @@
 import type { Actor, EventActor } from '@guildhall/protocol/actor.ts'
 import type { Event, Fact, Topic } from '@guildhall/protocol/events.ts'
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { type Db, touchTopic } from '../db/database.ts'
 import { eventTable, topicTable } from './table.ts'
 
@@ -58,4 +58,16 @@ export async function listEvents(db: Db, topic: Topic, after: number, limit: num
 export async function topicHead(db: Db, topic: Topic): Promise<number> {
   const [row] = await db.select({ seq: topicTable.seq }).from(topicTable).where(eq(topicTable.topic, topic))
   return row?.seq ?? 0
+}
+
+/** Forgets a topic with all its events; needs the house's rights. */
+export async function deleteTopic(db: Db, topic: Topic): Promise<void> {
+  await db.delete(eventTable).where(eq(eventTable.topic, topic))
+  await db.delete(topicTable).where(eq(topicTable.topic, topic))
+}
+
+/** The newest seq of each of these topics that has one. */
+export async function topicHeads(db: Db, topics: Topic[]): Promise<Map<Topic, number>> {
+  const rows = await db.select().from(topicTable).where(inArray(topicTable.topic, topics))
+  return new Map(rows.map(({ topic, seq }) => [topic as Topic, seq]))
 }
