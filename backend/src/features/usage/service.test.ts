@@ -1,0 +1,172 @@
+import type { Actor } from '@guildhall/protocol/actor.ts'
+import type { AgentId, ProjectId, RunId } from '@guildhall/protocol/ids.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isAppError } from '../../platform/errors.ts'
+import { listEvents, projectTopic } from '../../platform/events/events.ts'
+import { newId } from '../../platform/ids.ts'
+import { createLog } from '../../platform/log.ts'
+import { freshDatabase, type TestDatabase } from '../../testing/database.ts'
+import { startModelServer } from '../../testing/model-server.ts'
+import type { Fault } from '../../testing/scenarios/scenario.ts'
+import { freshProject, freshUser } from '../../testing/world.ts'
+import { createLlmService, type ModelCallError } from '../llm/service.ts'
+import { createAuthorize } from '../projects/authorize.ts'
+import { createUsageService, type UsageService } from './service.ts'
+
+let database: TestDatabase
+let usage: UsageService
+let owner: Extract<Actor, { kind: 'user' }>
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  const { db } = database
+  usage = createUsageService({ db, authorize: createAuthorize({ db }) })
+  owner = await freshUser(db)
+})
+afterAll(() => database.close())
+
+const rates = { input: '2', output: '10', cacheRead: '0.10', cacheWrite: '2.50' }
+const agentOf = (runId: RunId): Actor => ({
+  kind: 'agent',
+  agentId: newId<AgentId>(),
+  runId,
+  role: 'engineer',
+  onBehalfOf: owner.userId,
+})
+const newCall = (projectId: ProjectId, runId: RunId, step = 1) => ({
+  userId: owner.userId,
+  projectId,
+  runId,
+  step,
+  role: 'engineer' as const,
+  provider: 'anthropic',
+  model: 'claude-sonnet-5-5',
+  prices: rates,
+})
+const tokens = (inputTokens: number, outputTokens: number) => ({
+  inputTokens,
+  outputTokens,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+})
+
+test('a call is charged once, by the rates it began with, and told with the new total', async () => {
+  const { db } = database
+  const projectId = await freshProject(db, owner)
+  const runId = newId<RunId>()
+  const agent = agentOf(runId)
+  const first = await db.as(agent, (tx) => usage.begin(tx, newCall(projectId, runId)))
+  expect(await usage.summary(owner, projectId)).toMatchObject({ calls: 1, costUsd: '0.000000' })
+  const cost = await db.as(agent, (tx) => usage.settle(tx, agent, first, tokens(1_000, 500)))
+  const again = await db.as(agent, (tx) => usage.settle(tx, agent, first, tokens(9_000, 9_000)))
+  expect([cost, again]).toEqual(['0.00700000', '0.00700000'])
+
+  const second = await db.as(agent, (tx) => usage.begin(tx, newCall(projectId, runId, 2)))
+  await db.as(agent, (tx) => usage.fail(tx, agent, second, tokens(10, 0)))
+  expect(await usage.summary(owner, projectId)).toEqual({
+    costUsd: '0.007020',
+    calls: 2,
+    inputTokens: 1_010,
+    outputTokens: 500,
+    cacheReadTokens: 0,
+    cacheWriteTokens: 0,
+  })
+  const events = await db.system((tx) => listEvents(tx, projectTopic(projectId), 0, 100))
+  const told = events.flatMap((event) => (event.type === 'usage.recorded' ? [event.data] : []))
+  expect(told).toEqual([
+    { runId, model: 'claude-sonnet-5-5', usage: tokens(1_000, 500), costUsd: '0.007000', totalUsd: '0.007000' },
+    { runId, model: 'claude-sonnet-5-5', usage: tokens(10, 0), costUsd: '0.000020', totalUsd: '0.007020' },
+  ])
+})
+
+test('the tiers of a long prompt are kept with the row', async () => {
+  const { db } = database
+  const projectId = await freshProject(db, owner)
+  const prices = {
+    ...rates,
+    longPrompt: { overTokens: 100, input: '20', output: '100', cacheRead: '1', cacheWrite: '25' },
+  }
+  const id = await db.as(owner, (tx) => usage.begin(tx, { ...newCall(projectId, newId<RunId>()), prices }))
+  expect(await db.as(owner, (tx) => usage.settle(tx, owner, id, tokens(1_000, 0)))).toBe('0.02000000')
+})
+
+test('strangers read no sums', async () => {
+  const projectId = await freshProject(database.db, owner)
+  const stranger = await freshUser(database.db)
+  const refused = await usage.summary(stranger, projectId).catch((error: unknown) => isAppError(error) && error.code)
+  expect(refused).toBe('not_found')
+})
+
+test('the ledger equals the model server’s own log: answered, retried, broken and failed calls', async () => {
+  const { db } = database
+  const projectId = await freshProject(db, owner)
+  const faults: (Fault | null)[][] = [
+    [],
+    [
+      { kind: 'cut', afterBytes: 1_200 },
+      { kind: 'status', status: 529 },
+    ],
+    [{ kind: 'cut', afterBytes: 10 }],
+    Array.from({ length: 3 }, (): Fault => ({ kind: 'cut', afterBytes: 900 })),
+    [{ kind: 'status', status: 400 }],
+  ]
+  let next = 0
+  const server = await startModelServer({
+    scenario: {
+      name: 'ledger',
+      answer: () => ({ text: 'Some words that cost something. '.repeat(9), faults: faults[next] }),
+    },
+  })
+  try {
+    const llm = createLlmService({
+      config: { anthropic: { apiKey: 'k', baseUrl: server.baseUrl } },
+      log: createLog({ level: 'silent' }),
+      limits: { attempts: 3, baseDelayMs: 1, maxDelayMs: 2 },
+    })
+    const outcomes: string[] = []
+    for (next = 0; next < faults.length; next++) {
+      const runId = newId<RunId>()
+      const agent = agentOf(runId)
+      const call = { ...newCall(projectId, runId), prices: llm.prices('claude-sonnet-5-5') }
+      const id = await db.as(agent, (tx) => usage.begin(tx, call))
+      const request = {
+        model: 'claude-sonnet-5-5',
+        system: `engineer · banner · ${runId}`,
+        messages: [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Begin.' }] }],
+        tools: [],
+        maxTokens: 1_000,
+      }
+      try {
+        const answer = await llm.stream(request, { signal: new AbortController().signal, onText: () => undefined })
+        await db.as(agent, (tx) => usage.settle(tx, agent, id, answer.usage))
+        outcomes.push('answered')
+      } catch (error) {
+        const failure = error as ModelCallError
+        await db.as(agent, (tx) => usage.fail(tx, agent, id, failure.usage))
+        outcomes.push(failure.kind)
+      }
+    }
+    expect(outcomes).toEqual(['answered', 'answered', 'answered', 'network', 'request'])
+    const sum = (name: 'input_tokens' | 'output_tokens' | 'cache_read_input_tokens' | 'cache_creation_input_tokens') =>
+      server.wire.reduce((total, entry) => total + (entry.told?.[name] ?? 0), 0)
+    const summary = await usage.summary(owner, projectId)
+    expect(summary).toMatchObject({
+      calls: faults.length,
+      inputTokens: sum('input_tokens'),
+      outputTokens: sum('output_tokens'),
+      cacheReadTokens: sum('cache_read_input_tokens'),
+      cacheWriteTokens: sum('cache_creation_input_tokens'),
+    })
+    const picos =
+      2_000_000n * BigInt(summary.inputTokens) +
+      10_000_000n * BigInt(summary.outputTokens) +
+      100_000n * BigInt(summary.cacheReadTokens) +
+      2_500_000n * BigInt(summary.cacheWriteTokens)
+    // Six places, half up, of picodollars.
+    const micros = ((picos + 500_000n) / 1_000_000n).toString().padStart(7, '0')
+    expect(summary.costUsd).toBe(`${micros.slice(0, -6)}.${micros.slice(-6)}`)
+    expect(summary.inputTokens).toBeGreaterThan(0)
+  } finally {
+    await server.close()
+  }
+})
