@@ -27,12 +27,12 @@ read_all() { while read -r file; do printf '%s\n' "$file"; cat "$file"; done; }
 
 packages=$(printf '%s' "$packages" | tr '\n' ' ')
 base_hash=$({ echo "$packages"; cat "$here/debian.sh"; } | digest)
-hash=$({
-  echo "$packages $node_version $npm_version ${SANDBOX_BASE_IMAGE:-}"
-  cat "$here/debian.sh" "$here/Dockerfile"
+tools_hash=$({
+  echo "$base_hash $node_version $npm_version ${SANDBOX_BASE_IMAGE:-}"
+  cat "$here/Dockerfile" "$here/build.sh"
   (cd "$here/rootfs" && find . -type f | LC_ALL=C sort | read_all)
-  (supervisor_files | (cd "$here/supervisor" && read_all))
 } | digest)
+hash=$({ echo "$tools_hash"; supervisor_files | (cd "$here/supervisor" && read_all); } | digest)
 
 if [ "${1:-}" = --name ]; then
   echo "$image:$hash"
@@ -74,52 +74,70 @@ can_debootstrap() {
   case $(uname -m)-$cpu in x86_64-x64 | aarch64-arm64) ;; *) return 1 ;; esac
 }
 
-base=${SANDBOX_BASE_IMAGE:-}
-if [ -z "$base" ] && can_debootstrap; then
-  base=$image-base:$base_hash
-  if ! exists "$base"; then
+npm_fetch() { # npm_fetch FOLDER: installs its package.json for the engine's system, running nothing
+  (cd "$1" && npm install --os=linux --cpu="$cpu" --libc=glibc --omit=dev --ignore-scripts --no-package-lock --no-audit \
+    --no-fund --workspaces=false --loglevel=error >&2)
+}
+docker_build() { # docker_build FOLDER ARGUMENT…: silent unless it fails
+  folder=$1
+  shift
+  "$docker" build "$@" "$folder" >"$context/log" 2>&1 || {
+    tail -n 30 "$context/log" >&2
+    fail 'docker build failed'
+  }
+}
+
+make_base() {
+  base=${SANDBOX_BASE_IMAGE:-}
+  [ -z "$base" ] || return 0
+  if can_debootstrap; then
+    base=$image-base:$base_hash
+    ! exists "$base" || return 0
     # shellcheck disable=SC2086 — the list is meant to be split
     if "$here/debian.sh" "$context/base.tar" $packages; then
       "$docker" import --change 'LABEL guildhall.image=base' "$context/base.tar" "$base" >/dev/null
       rm "$context/base.tar"
       say "sandbox image: base $base after $(($(date +%s) - began)) s"
-    else
-      base=
+      return 0
     fi
   fi
-fi
-[ -n "$base" ] || { base=debian:bookworm-slim; say "sandbox image: starting from $base"; }
+  base=debian:bookworm-slim
+  say "sandbox image: starting from $base"
+}
 
 # Node and npm come from the package registry this machine is configured for, for the engine's kind of machine.
-say "sandbox image: Node $node_version, npm $npm_version, supervisor"
-mkdir -p "$context/fetch" "$context/node/bin" "$context/node/lib/node_modules" "$context/supervisor"
-cp -R "$here/rootfs" "$context/rootfs"
-cp "$here/Dockerfile" "$context/"
-supervisor_files | tar -C "$here/supervisor" -T - -cf - | tar -C "$context/supervisor" -xf -
-npm_fetch() { # npm_fetch FOLDER: installs its package.json for the engine's system, running nothing
-  (cd "$1" && npm install --os=linux --cpu="$cpu" --libc=glibc --omit=dev --ignore-scripts --no-package-lock --no-audit \
-    --no-fund --workspaces=false --loglevel=error >&2)
+make_tools() {
+  make_base
+  say "sandbox image: Node $node_version, npm $npm_version"
+  mkdir -p "$context/fetch" "$context/tools/node/bin" "$context/tools/node/lib/node_modules"
+  printf '{"private":true,"dependencies":{"node-linux-%s":"%s","npm":"%s"}}' "$cpu" "$node_version" "$npm_version" \
+    >"$context/fetch/package.json"
+  npm_fetch "$context/fetch"
+  modules=$context/fetch/node_modules
+  node=$context/tools/node
+  mv "$modules/node-linux-$cpu/bin/node" "$node/bin/node"
+  mv "$modules/node-linux-$cpu/include" "$node/include"
+  mv "$modules/npm" "$node/lib/node_modules/npm"
+  rm -rf "$node/lib/node_modules/npm/docs" "$node/lib/node_modules/npm/man"
+  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$node/bin/npm"
+  ln -s ../lib/node_modules/npm/bin/npx-cli.js "$node/bin/npx"
+  cp -R "$here/rootfs" "$here/Dockerfile" "$context/tools/"
+  chmod -R go+rX "$context/tools"
+  docker_build "$context/tools" --build-arg "BASE=$base" --build-arg "PACKAGES=$packages" \
+    --label guildhall.image=tools -t "$tools"
 }
-printf '{"private":true,"dependencies":{"node-linux-%s":"%s","npm":"%s"}}' "$cpu" "$node_version" "$npm_version" \
-  >"$context/fetch/package.json"
-npm_fetch "$context/fetch"
-npm_fetch "$context/supervisor"
-modules=$context/fetch/node_modules
-cp "$modules/node-linux-$cpu/bin/node" "$context/node/bin/node"
-cp -R "$modules/node-linux-$cpu/include" "$context/node/include"
-mv "$modules/npm" "$context/node/lib/node_modules/npm"
-rm -rf "$context/node/lib/node_modules/npm/docs" "$context/node/lib/node_modules/npm/man" "$context/fetch"
-ln -s ../lib/node_modules/npm/bin/npm-cli.js "$context/node/bin/npm"
-ln -s ../lib/node_modules/npm/bin/npx-cli.js "$context/node/bin/npx"
-chmod -R go+rX "$context"
 
-"$docker" build --build-arg "BASE=$base" --build-arg "PACKAGES=$packages" --label guildhall.image=sandbox \
-  -t "$image:$hash" -t "$image:latest" "$context" >"$context.log" 2>&1 || {
-  tail -n 30 "$context.log" >&2
-  rm -f "$context.log"
-  fail 'docker build failed'
-}
-rm -f "$context.log"
+tools=$image-tools:$tools_hash
+exists "$tools" || make_tools
+
+say 'sandbox image: supervisor'
+mkdir -p "$context/top/supervisor"
+supervisor_files | tar -C "$here/supervisor" -T - -cf - | tar -C "$context/top/supervisor" -xf -
+npm_fetch "$context/top/supervisor"
+chmod -R go+rX "$context/top"
+printf 'FROM %s\nCOPY supervisor/ /opt/guildhall/supervisor/\n' "$tools" >"$context/top/Dockerfile"
+docker_build "$context/top" --label guildhall.image=sandbox -t "$image:$hash" -t "$image:latest"
+
 size=$("$docker" image inspect --format '{{.Size}}' "$image:$hash")
 say "sandbox image: $image:$hash, $((size / 1000000)) MB, $(($(date +%s) - began)) s"
 echo "$image:$hash"
