@@ -79,11 +79,12 @@ export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projec
   async function merge(task: Task, epoch: number, userId: UserId, signal: AbortSignal): Promise<void> {
     const { projectId } = task
     const actor = house
-    // A crash after main moved and before the row knew: the commit was written down first.
-    if (task.mergedAs && (await repository.head(projectId, 'main')) === task.mergedAs) {
-      const from = (await repository.parents(projectId, task.mergedAs))[0]!
-      await repository.casMain(actor, projectId, { from, to: task.mergedAs, branch: task.branch!, taskId: task.id })
-      return record(task, epoch, task.mergedAs)
+    // A crash after main moved and before the row knew: the commit was written down first, and moving to it again is
+    // answered with "moved" exactly when main has it.
+    const noted = task.mergedAs
+    if (noted) {
+      const again = { from: noted, to: noted, branch: task.branch!, taskId: task.id }
+      if ((await repository.casMain(actor, projectId, again)) === 'moved') return record(task, epoch, noted)
     }
     for (let attempt = 0; attempt < maxTries; attempt++) {
       const main = await repository.head(projectId, 'main')
@@ -100,8 +101,8 @@ export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projec
         author: platformAuthor,
       })
       if (!(await prove(task, epoch, merged.tree, to, signal))) return
-      const noted = await db.system((tx) => moveTask(tx, task.id, { from: ['merging'], epoch }, { mergedAs: to }))
-      if (!noted || signal.aborted) throw new LeaseLost('the task moved on')
+      const held = await db.system((tx) => moveTask(tx, task.id, { from: ['merging'], epoch }, { mergedAs: to }))
+      if (!held || signal.aborted) throw new LeaseLost('the task moved on')
       const moved = await repository.casMain(actor, projectId, {
         from: main,
         to,

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { test as base, expect, type Page } from '@playwright/test'
+import { type Product, startModel, startProduct } from './product.ts'
+
+/** One product and one scripted crew for a whole file. */
+export const test = base.extend<object, { product: Product }>({
+  product: [
+    // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's shape
+    async ({}, use) => {
+      const model = await startModel('rehearsal')
+      const product = await startProduct({ modelUrl: model.url })
+      await use(product)
+      await product.stop()
+      await model.stop()
+    },
+    { scope: 'worker', timeout: 180_000 },
+  ],
+})
+export { expect }
+
+/** A word that cannot be anywhere before the test put it there. */
+export const nonce = () => `nonce-${randomUUID().slice(0, 8)}`
+
+/** Registers a new person through the page and ends on the projects page. */
+export async function register(page: Page, product: Product): Promise<void> {
+  const name = `p${randomUUID().slice(0, 8)}`
+  await page.goto(`${product.url}/register`)
+  await page.getByLabel('Email').fill(`${name}@example.test`)
+  await page.getByLabel('Username').fill(name)
+  await page.getByLabel('Password', { exact: true }).fill('a long enough password')
+  await page.getByRole('button', { name: 'Create account' }).click()
+  await expect(page.getByRole('heading', { name: 'What shall the crew build?' })).toBeVisible()
+}
+
+/** Creates a project from a wish on the projects page and waits for the manager's plan; answers the project's id. */
+export async function wish(page: Page, text: string): Promise<string> {
+  await page.getByRole('textbox', { name: 'What shall the crew build?' }).fill(text)
+  await page.getByRole('button', { name: 'Start' }).click()
+  await page.waitForURL(/\/projects\/[0-9a-f-]{36}/)
+  return /\/projects\/([0-9a-f-]{36})/.exec(page.url())![1]!
+}
+
+export async function approvePlan(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Approve plan' }).click({ timeout: 180_000 })
+}
+
+/** Text inside the live preview. */
+export const inPreview = (page: Page) => page.frameLocator('iframe[title="Preview"]')
+
+/** git over the bare repository that counts, read from outside the product. */
+export function git(product: Product, projectId: string, ...args: string[]): string {
+  const repository = join(product.dataDir, 'repositories', `${projectId}.git`)
+  return execFileSync('git', ['--git-dir', repository, '-c', 'safe.directory=*', ...args], { encoding: 'utf8' })
+}
+
+/** Fails the test when the page logs an error or an exception escapes. */
+export function watchConsole(page: Page): () => void {
+  const errors: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text())
+  })
+  page.on('pageerror', (error) => errors.push(String(error)))
+  return () => expect(errors, 'errors in the browser console').toEqual([])
+}

@@ -1,0 +1,41 @@
+import { approvePlan, expect, git, inPreview, nonce, register, test, watchConsole, wish } from '../support/fixtures.ts'
+
+test('a sentence becomes a merged, visible change', async ({ page, product }) => {
+  const consoleIsClean = watchConsole(page)
+  const words = nonce()
+  await register(page, product)
+  const projectId = await wish(page, `Add a banner that says "${words}"`)
+
+  await approvePlan(page)
+  await expect(inPreview(page).getByText(words)).toBeVisible({ timeout: 240_000 })
+
+  // Main moved by a merge, and the words came with it, from the engineer's branch.
+  expect(git(product, projectId, 'log', '-1', '--format=%s', 'main')).toMatch(/^merge\(banner\)/)
+  expect(git(product, projectId, 'log', '-S', words, '--format=%ae', 'main', '--', 'src')).toContain('engineer@crew.guildhall')
+  await expect(page.getByText('merged').first()).toBeVisible()
+  consoleIsClean()
+})
+
+test('a check that stays red never merges, and the person is told why', async ({ page, product }) => {
+  const words = nonce()
+  await register(page, product)
+  const projectId = await wish(page, `Rehearse a red check that says "${words}"`)
+  const before = git(product, projectId, 'rev-parse', 'main')
+  await approvePlan(page)
+
+  await expect(page.getByText(/failed and was not merged/).first()).toBeVisible({ timeout: 240_000 })
+  expect(git(product, projectId, 'rev-parse', 'main')).toBe(before)
+  expect(git(product, projectId, 'log', '-S', words, '--format=%s', 'main', '--', 'src')).toBe('')
+})
+
+test('two tasks on two branches at once both reach main', async ({ page, product }) => {
+  const words = nonce()
+  await register(page, product)
+  const projectId = await wish(page, `Add a banner and a footer that say "${words}"`)
+  await approvePlan(page)
+
+  await expect(inPreview(page).getByText(words).nth(1)).toBeVisible({ timeout: 280_000 })
+  const merges = git(product, projectId, 'log', '--merges', '--format=%s', 'main')
+  expect(merges).toMatch(/merge\(banner\)/)
+  expect(merges).toMatch(/merge\(footer\)/)
+})
