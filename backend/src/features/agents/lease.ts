@@ -47,7 +47,7 @@ export async function claimNext(
       limit 1 for update of r skip locked
     )
     update ${runTable} r set state = 'running', epoch = r.epoch + 1, lease_until = ${leaseEnd}, worker = ${worker},
-      updated_at = now()
+      started_at = coalesce(r.started_at, now()), updated_at = now()
     from next where r.id = next.id returning r.id, r.epoch`)
   return result.rows[0] ?? null
 }

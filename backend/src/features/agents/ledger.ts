@@ -1,4 +1,4 @@
-import type { StepState } from '@guildhall/protocol/agents.ts'
+import type { RunStep, StepState } from '@guildhall/protocol/agents.ts'
 import type { MessageId, ProjectId, RunId } from '@guildhall/protocol/ids.ts'
 import { and, asc, eq } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
@@ -80,29 +80,44 @@ export async function closeStep(
     .where(and(eq(stepTable.runId, runId), eq(stepTable.seq, seq)))
 }
 
-/** Calls of the newest answer that have no result yet; null when it is the model's turn. */
-export function openCalls(steps: Step[]): { use: ToolUsePart; begun: ToolStepRow | null }[] | null {
+export interface OpenCall {
+  use: ToolUsePart
+  /** Set when an earlier worker began it and stored no result. */
+  begun: ToolStepRow | null
+}
+
+/** Calls of the newest answer that have no result yet, in order; none when it is the model's turn. */
+export function openCalls(steps: readonly Step[]): OpenCall[] {
   const at = steps.findLastIndex(({ kind }) => kind === 'model')
   const answer = at === -1 ? null : (steps[at] as ModelStep).output
-  if (!answer) return null
+  if (!answer) return []
   const after = steps.slice(at + 1) as ToolStepRow[]
-  const open = answer.toolUses.flatMap((use, index) => {
+  return answer.toolUses.flatMap((use, index): OpenCall[] => {
     const step = after[index]
     if (!step) return [{ use, begun: null }]
     return step.state === 'begun' ? [{ use, begun: step }] : []
   })
-  return open.length > 0 ? open : null
 }
 
-export const newestAnswer = (steps: Step[]): ModelAnswer | null => {
+export const newestAnswer = (steps: readonly Step[]): ModelAnswer | null => {
   const last = steps.at(-1)
   return last?.kind === 'model' ? last.output : null
 }
 
 /** Path → hash of every file the run knows, as of its last result about it. */
-export function filesSeen(steps: Step[]): Map<string, string> {
+export function filesSeen(steps: readonly Step[]): Map<string, string> {
   const seen = new Map<string, string>()
   for (const step of steps)
     if (step.kind === 'tool' && step.output?.seen) seen.set(step.output.seen.path, step.output.seen.hash)
   return seen
+}
+
+/** The steps as the interface shows them. */
+export async function listRunSteps(db: Db, runId: RunId): Promise<RunStep[]> {
+  const rows = await db.select().from(stepTable).where(eq(stepTable.runId, runId)).orderBy(asc(stepTable.seq))
+  return rows.map(({ seq, kind, name, state, input, output, startedAt, endedAt }) => ({
+    ...{ seq, kind, name, state, input, output },
+    startedAt: startedAt.toISOString(),
+    durationMs: endedAt ? endedAt.getTime() - startedAt.getTime() : null,
+  }))
 }

@@ -1,4 +1,4 @@
-import { looking, type RoleFile, usualLimits } from './role.ts'
+import { looking, reviewing, type RoleFile, usualLimits } from './role.ts'
 
 /** Decisions under `docs/decisions/`, and the eyes that did not write the change. */
 export const architect: RoleFile = {
@@ -8,7 +8,7 @@ export const architect: RoleFile = {
   tools: {
     plan: [],
     work: [...looking, 'edit', 'write', 'shell', 'commit', 'finish'],
-    review: [...looking, 'shell', 'verdict'],
+    review: reviewing,
   },
   writesUnder: ['docs/decisions/'],
   limits: usualLimits,

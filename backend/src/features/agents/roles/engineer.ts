@@ -1,11 +1,11 @@
-import { building, type RoleFile, usualLimits } from './role.ts'
+import { building, reviewing, type RoleFile, usualLimits } from './role.ts'
 
 /** Code and tests. */
 export const engineer: RoleFile = {
   role: 'engineer',
   name: 'Engineer',
   initials: 'EN',
-  tools: { plan: [], work: building, review: [] },
+  tools: { plan: [], work: building, review: reviewing },
   writesUnder: null,
   limits: usualLimits,
 }

@@ -18,4 +18,5 @@ export interface RoleFile {
 
 export const looking = ['read', 'grep'] as const
 export const building = ['read', 'edit', 'write', 'shell', 'grep', 'commit', 'finish'] as const
+export const reviewing = ['read', 'grep', 'shell', 'verdict'] as const
 export const usualLimits = { steps: 60, minutes: 30 }

@@ -56,7 +56,8 @@ export function changeFile(
     return written(intent)
   }
 
-  const written = ({ text, figure, after }: z.infer<typeof Intent>) => done(text, { figure, seen: { path, hash: after } })
+  const written = ({ text, figure, after }: z.infer<typeof Intent>) =>
+    done(text, { figure, seen: { path, hash: after } })
 
   return {
     title,

@@ -17,7 +17,10 @@ export const commit = defineTool({
       return {
         refusal: `The message must begin like \`feat(scope): what changes\` (feat fix docs style refactor perf test build ci chore revert); it begins \`${oneLine(subject, 60)}\`. Commit again with such a line.`,
       }
-    if (subject.length > 120) return { refusal: 'The first line is longer than 120 characters. Shorten it and put the rest below an empty line.' }
+    if (subject.length > 120)
+      return {
+        refusal: 'The first line is longer than 120 characters. Shorten it and put the rest below an empty line.',
+      }
     if (!context.run.branch) return { refusal: 'This run has no branch of its own, so it cannot commit.' }
     return commitCall(context, context.run.branch, message, [...new Set(boxes)])
   },
@@ -49,7 +52,9 @@ function commitCall(context: ToolContext, branch: string, message: string, boxes
     if (run.taskId && boxes.length > 0) await tasks.tick(agent, run.taskId, boxes, head)
     const figure = await changed(head)
     const ticked = boxes.length > 0 ? ` · ${boxes.length === 1 ? 'box' : 'boxes'} ${boxes.join(', ')} ticked` : ''
-    const said = isNew ? `committed ${head.slice(0, 8)} · ${figure}` : `nothing new to commit; ${head.slice(0, 8)} stands`
+    const said = isNew
+      ? `committed ${head.slice(0, 8)} · ${figure}`
+      : `nothing new to commit; ${head.slice(0, 8)} stands`
     return done(`${said}${ticked} · published ${branch}`, { figure: isNew ? figure : head.slice(0, 8) })
   }
 
@@ -79,9 +84,13 @@ function commitCall(context: ToolContext, branch: string, message: string, boxes
       for (const part of ['add', 'commit']) await harvest(context.session, context.step(part), context.signal)
       const head = await headNow()
       if (head === intent.before) return record()
-      const [parent, subject] = (await git(['show', '--no-patch', '--format=%P%n%s', head])).stdout.toString('utf8').split('\n')
+      const [parent, subject] = (await git(['show', '--no-patch', '--format=%P%n%s', head])).stdout
+        .toString('utf8')
+        .split('\n')
       if (parent === intent.before && subject?.trim() === message.split('\n')[0]!.trim()) return bringOut(true)
-      return refuse('Interrupted: the branch has moved meanwhile and it is not known whether this commit was made. Look at git log, then commit again if it is missing.')
+      return refuse(
+        'Interrupted: the branch has moved meanwhile and it is not known whether this commit was made. Look at git log, then commit again if it is missing.',
+      )
     },
   }
 }
@@ -91,7 +100,9 @@ async function boxRefusal({ run, tasks }: ToolContext, boxes: number[]): Promise
   if (!run.taskId) return 'This run has no task, so there are no boxes. Commit without `boxes`.'
   const { task } = await tasks.document(run.taskId)
   const unknown = boxes.filter((box) => box > task.boxes.length)
-  return unknown.length > 0 ? `The task has boxes 1 to ${task.boxes.length}; ${unknown.join(', ')} is none of them. Commit again with the right numbers.` : null
+  return unknown.length > 0
+    ? `The task has boxes 1 to ${task.boxes.length}; ${unknown.join(', ')} is none of them. Commit again with the right numbers.`
+    : null
 }
 
 function withTrailers(message: string, { run }: ToolContext): string {
@@ -102,7 +113,12 @@ function withTrailers(message: string, { run }: ToolContext): string {
 /** git in the work tree, as the seat: "Engineer 1 <engineer@crew.guildhall>". */
 function gitIn({ session, root, env, run, role, signal, step }: ToolContext) {
   const email = `${role.role}@crew.guildhall`
-  const names = { GIT_AUTHOR_NAME: run.seatName, GIT_COMMITTER_NAME: run.seatName, GIT_AUTHOR_EMAIL: email, GIT_COMMITTER_EMAIL: email }
+  const names = {
+    GIT_AUTHOR_NAME: run.seatName,
+    GIT_COMMITTER_NAME: run.seatName,
+    GIT_AUTHOR_EMAIL: email,
+    GIT_COMMITTER_EMAIL: email,
+  }
   return (args: string[], { part, stdin }: { part?: string; stdin?: Buffer } = {}): Promise<ExecOutcome> =>
     session.exec({
       argv: ['git', ...args],

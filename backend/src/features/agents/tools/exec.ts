@@ -30,4 +30,5 @@ export function outputOf({ stdout, stderr }: Pick<ExecOutcome, 'stdout' | 'stder
 
 // Colours and cursor moves mean nothing to a model and hide text from people.
 const terminalCodes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g
-const readable = (bytes: Buffer) => bytes.toString('utf8').replaceAll(terminalCodes, '').replaceAll(/\r\n?/g, '\n').trimEnd()
+const readable = (bytes: Buffer) =>
+  bytes.toString('utf8').replaceAll(terminalCodes, '').replaceAll(/\r\n?/g, '\n').trimEnd()

@@ -10,7 +10,9 @@ export const finish = defineTool({
       if (!run.taskId || !run.branch) return refuse('This run works on no task. Say what you did in plain text.')
       const dirty = await uncommitted(context)
       if (dirty.length > 0)
-        return refuse(`The work tree has uncommitted changes: ${dirty.join(', ')}. commit them, or remove what does not belong, then finish again.`)
+        return refuse(
+          `The work tree has uncommitted changes: ${dirty.join(', ')}. commit them, or remove what does not belong, then finish again.`,
+        )
       // Commits made with git in shell are brought out too: what is checked is what the platform has.
       await repository.publish(agent, run.projectId, run.branch)
       const answer = await tasks.finish(agent, run.taskId, run.id, input)

@@ -37,7 +37,10 @@ async function search(context: ToolContext, argv: string[], pattern: string, max
   const matches = lines.filter(({ isMatch }) => isMatch).length
   const kept = upToMatch(lines, max)
   const more = matches > max ? `\n… ${matches - max} more matches; narrow the pattern, path or glob …` : ''
-  const text = kept.map(({ text: line }) => line).join('\n').trimEnd()
+  const text = kept
+    .map(({ text: line }) => line)
+    .join('\n')
+    .trimEnd()
   return done(`${matches} matches\n${cutMiddle(text)}${more}`, { figure: `${matches} matches` })
 }
 

@@ -3,7 +3,13 @@ import { numbered } from './text.ts'
 
 /** Where `old` stands in a file, or why that cannot be said. Lines count from 1. */
 export type Replacement =
-  | { kind: 'replaced'; content: string; firstLine: number; newLines: number; looseness: 'exact' | 'spacing' | 'indent' }
+  | {
+      kind: 'replaced'
+      content: string
+      firstLine: number
+      newLines: number
+      looseness: 'exact' | 'spacing' | 'indent'
+    }
   | { kind: 'refused'; reason: string }
 
 interface Region {
@@ -13,8 +19,9 @@ interface Region {
 }
 
 const lineAt = (content: string, index: number) => content.slice(0, index).split('\n').length
-const usesCrlf = (text: string) => text.includes('\r\n')
-const withEnds = (text: string, crlf: boolean) => (crlf ? text.replaceAll(/\r?\n/g, '\r\n') : text)
+/** Most of its lines end in CRLF. */
+const usesCrlf = (text: string) => 2 * (text.split('\r\n').length - 1) > text.split('\n').length - 1
+const withEnds = (text: string, ends: '\n' | '\r\n') => text.replaceAll(/\r?\n/g, ends)
 const listed = (numbers: number[]) => {
   const shown = numbers.slice(0, 10).join(', ')
   return numbers.length > 10 ? `${shown} and ${numbers.length - 10} more` : shown
@@ -40,15 +47,27 @@ export function replaceText({
   if (old === next) return refused(`\`old\` and \`new\` are the same; ${path} stays as it is. Change \`new\`.`)
   const exact = occurrences(content, old)
   if (exact.length === 1 || (all && exact.length > 1)) {
-    const text = withEnds(next, usesCrlf(content))
-    return apply(content, exact.map((start) => ({ start, end: start + old.length, text })), 'exact')
+    const text = usesCrlf(content) ? withEnds(next, '\r\n') : next
+    return apply(
+      content,
+      exact.map((start) => ({ start, end: start + old.length, text })),
+      'exact',
+    )
   }
-  if (exact.length > 1) return severalTimes(path, exact.map((index) => lineAt(content, index)))
+  if (exact.length > 1)
+    return severalTimes(
+      path,
+      exact.map((index) => lineAt(content, index)),
+    )
 
   for (const looseness of ['spacing', 'indent'] as const) {
     const regions = looseRegions(content, old, next, looseness)
     if (regions.length === 1) return apply(content, regions, looseness)
-    if (regions.length > 1) return severalTimes(path, regions.map(({ start }) => lineAt(content, start)))
+    if (regions.length > 1)
+      return severalTimes(
+        path,
+        regions.map(({ start }) => lineAt(content, start)),
+      )
   }
   return refused(nearest(path, content, old))
 }
@@ -112,7 +131,10 @@ const isBlank = (text: string) => text.trim() === ''
 
 /** Whole lines of the file that equal `old` under the looser eye, with what would stand there instead. */
 function looseRegions(content: string, old: string, next: string, looseness: 'spacing' | 'indent'): Region[] {
-  const wanted = old.replace(/\r?\n$/, '').split(/\r?\n/).map(withoutTail)
+  const wanted = old
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/)
+    .map(withoutTail)
   if (wanted.every(isBlank)) return []
   const file = splitLines(content)
   const takesLineEnd = /\n$/.test(old)
@@ -124,7 +146,7 @@ function looseRegions(content: string, old: string, next: string, looseness: 'sp
     const shifted = shiftIndent(next, shift)
     if (shifted === null) continue
     const last = lines.at(-1)!
-    const text = withEnds(shifted, usesCrlf(content.slice(lines[0]!.start, last.end)))
+    const text = withEnds(shifted, usesCrlf(content) ? '\r\n' : '\n')
     regions.push({ start: lines[0]!.start, end: takesLineEnd ? last.end : last.textEnd, text })
     first += wanted.length - 1
   }
@@ -212,7 +234,10 @@ function candidateStarts(file: string[], wanted: string[]): number[] {
     for (const index of (places.get(line.trim()) ?? []).slice(0, 20)) if (index >= offset) starts.add(index - offset)
   }
   if (starts.size > 0) return [...starts].slice(0, 100)
-  const offset = wanted.reduce((longest, line, index) => (line.trim().length > wanted[longest]!.trim().length ? index : longest), 0)
+  const offset = wanted.reduce(
+    (longest, line, index) => (line.trim().length > wanted[longest]!.trim().length ? index : longest),
+    0,
+  )
   return file
     .slice(0, 20_000)
     .map((line, index) => ({ index, score: alikeness(line.trim(), wanted[offset]!.trim()) }))

@@ -16,7 +16,13 @@ export function fence(wanted: string, root: string): Fenced {
   const parts = wanted.split('/').filter((part) => part !== '' && part !== '.')
   if (parts.includes('..'))
     return { refusal: `\`${wanted}\` steps up with \`..\`. Name the path from the top of your work tree.` }
-  if (parts.some((part) => /^(?:\.git|git~1)$/i.test(part.replaceAll(/[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').replace(/[. ]+$/, ''))))
+  if (
+    parts.some((part) =>
+      /^(?:\.git|git~1)$/i.test(
+        part.replaceAll(/[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '').replace(/[. ]+$/, ''),
+      ),
+    )
+  )
     return { refusal: `\`${wanted}\` belongs to git. Use the commit tool, or git in shell, instead.` }
   return { path: parts.join('/') || '.' }
 }

@@ -7,7 +7,10 @@ export const plan = defineTool({
   call(input, { tasks, agent, run }) {
     const submit = async () => {
       const answer = await tasks.submitPlan(agent, run, input)
-      if (!answer.ok) return refuse(`The plan is not accepted yet:\n- ${answer.complaints.join('\n- ')}\nCorrect it and call plan again.`)
+      if (!answer.ok)
+        return refuse(
+          `The plan is not accepted yet:\n- ${answer.complaints.join('\n- ')}\nCorrect it and call plan again.`,
+        )
       const count = `${input.tasks.length} ${input.tasks.length === 1 ? 'task' : 'tasks'}`
       return done(`Plan ${answer.plan.number} is handed in.`, { figure: count, endsRun: true })
     }

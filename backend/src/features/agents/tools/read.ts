@@ -48,6 +48,7 @@ async function readLines(context: ToolContext, path: string, offset: number, lim
 
 async function missing(context: ToolContext, path: string): Promise<string> {
   const names = nearestPaths(path, await listFiles(context.session, context.root, context.signal))
-  const hint = names.length > 0 ? `Nearest names: ${names.join(', ')}.` : 'No name is like it; grep for what you look for.'
+  const hint =
+    names.length > 0 ? `Nearest names: ${names.join(', ')}.` : 'No name is like it; grep for what you look for.'
   return `${path} is not there, or is a folder. ${hint}`
 }

@@ -35,7 +35,8 @@ export function cutMiddle(text: string, limit = resultBytes, hint = 'grep or rea
   const head = fitting(lines, Math.floor(limit / 2), false)
   const tail = fitting(lines, Math.floor(limit / 2), true)
   const leftOut = lines.length - head.length - tail.length
-  const gap = leftOut > 0 ? `… ${leftOut} lines left out; ${hint} …` : `… ${bytes(text) - limit} bytes left out; ${hint} …`
+  const gap =
+    leftOut > 0 ? `… ${leftOut} lines left out; ${hint} …` : `… ${bytes(text) - limit} bytes left out; ${hint} …`
   return [...head, gap, ...tail].join('\n')
 }
 

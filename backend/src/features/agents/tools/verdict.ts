@@ -2,8 +2,7 @@ import { defineTool, done, refuse } from './tool.ts'
 
 export const verdict = defineTool({
   name: 'verdict',
-  description:
-    'Gives your verdict on exactly the change you were shown, with comments at lines. Ends the review.',
+  description: 'Gives your verdict on exactly the change you were shown, with comments at lines. Ends the review.',
   call(input, { tasks, agent, run }) {
     const give = async () => {
       if (!run.taskId) return refuse('This run reviews no task. Say what you found in plain text.')
