@@ -79,6 +79,9 @@ export const LogQuery = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
 
+export const TreeQuery = z.object({ ref: z.string().min(1).max(200).default('main') })
+export const FileQuery = TreeQuery.extend({ path: z.string().min(1).max(1_000) })
+
 export const TreeEntry = z.object({
   path: z.string(),
   kind: z.enum(['file', 'directory', 'symlink']),
