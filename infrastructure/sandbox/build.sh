@@ -119,6 +119,8 @@ make_tools() {
   mv "$modules/node-linux-$cpu/include" "$node/include"
   mv "$modules/npm" "$node/lib/node_modules/npm"
   rm -rf "$node/lib/node_modules/npm/docs" "$node/lib/node_modules/npm/man"
+  # npm reads its built-in configuration beside itself.
+  ln -s /etc/npmrc "$node/lib/node_modules/npm/npmrc"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$node/bin/npm"
   ln -s ../lib/node_modules/npm/bin/npx-cli.js "$node/bin/npx"
   cp -R "$here/rootfs" "$here/Dockerfile" "$context/tools/"
