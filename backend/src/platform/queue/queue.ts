@@ -1,7 +1,14 @@
-import { createPostgresBackend, createRedisBackend, type Job, type Queue as BullQueue, type Worker } from 'bullmq'
-import { withBackend } from 'bullmq'
+import {
+  createPostgresBackend,
+  createRedisBackend,
+  type Job,
+  type Queue as BullQueue,
+  withBackend,
+  type Worker,
+} from 'bullmq'
 import { Redis } from 'ioredis'
 import pg from 'pg'
+import { newId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import { queueSchema } from './schema.ts'
 
@@ -54,7 +61,13 @@ export function createQueue({
   log: Log
   graceMs?: number
 }): Queue {
-  const onError = (error: Error) => log.warn({ err: error }, 'the queue lost its server for a moment')
+  // Every object that waits says so every 100 ms while its server is away; one line a few seconds is enough.
+  let quietUntil = 0
+  const onError = (error: Error) => {
+    if (Date.now() < quietUntil) return
+    quietUntil = Date.now() + 5_000
+    log.warn({ err: error }, 'the queue has lost its server')
+  }
   const backend: Backend = redisUrl ? onRedis(redisUrl, onError) : onPostgres(systemUrl, onError)
   const queues = new Map<JobName, BullQueue>()
   const workers = new Map<JobName, Worker>()
@@ -74,13 +87,19 @@ export function createQueue({
       if (isClosing) return
       // A delayed ring must not swallow one that is meant for now.
       const deduplication = { id: delayMs > 0 ? `later ${id}` : id }
-      const added = queueOf(name).add(name, { id }, {
-        delay: delayMs,
-        priority,
-        deduplication,
-        removeOnComplete: true,
-        removeOnFail: true,
-      })
+      const added = queueOf(name).add(
+        name,
+        { id },
+        {
+          // Ours, since BullMQ would make a sequence for its own and this role may not create anything.
+          jobId: newId(),
+          delay: delayMs,
+          priority,
+          deduplication,
+          removeOnComplete: true,
+          removeOnFail: true,
+        },
+      )
       try {
         await within(ringTimeoutMs, added)
       } catch (error) {
