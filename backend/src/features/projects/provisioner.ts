@@ -10,6 +10,7 @@ import {
   keepLease,
   leaseProject,
   listUnattended,
+  releaseLease,
   setProvisioning,
   updateProject,
 } from './store.ts'
@@ -124,7 +125,7 @@ export function createProvisioner({
       }
     } finally {
       clearInterval(beat)
-      await db.system((tx) => keepLease(tx, projectId, status, freeAfterMs))
+      await db.system((tx) => releaseLease(tx, projectId, freeAfterMs))
     }
   }
 
@@ -148,10 +149,11 @@ export function createProvisioner({
         )
       }
     },
-    /** Lets the steps under way end; the next start goes on behind them. */
-    async close(): Promise<void> {
+    /** Lets the steps under way end, for a moment; the next start goes on behind them. */
+    async close(graceMs = 5_000): Promise<void> {
       isClosed = true
-      await Promise.allSettled(atWork.values())
+      const tooLong = new Promise((resolve) => setTimeout(resolve, graceMs).unref())
+      await Promise.race([Promise.allSettled(atWork.values()), tooLong])
     },
   }
 }

@@ -166,7 +166,7 @@ export async function leaseProject(
   return row ? toProject(row) : null
 }
 
-/** Keeps a lease that is held, or gives it back with `ms` 0; false when the project left that state meanwhile. */
+/** Keeps a lease that is held; false when the project left that state meanwhile. */
 export async function keepLease(db: Db, projectId: ProjectId, status: ProjectStatus, ms: number): Promise<boolean> {
   const rows = await db
     .update(projectTable)
@@ -174,6 +174,14 @@ export async function keepLease(db: Db, projectId: ProjectId, status: ProjectSta
     .where(and(eq(projectTable.id, projectId), eq(projectTable.status, status)))
     .returning({ id: projectTable.id })
   return rows.length > 0
+}
+
+/** Gives a lease back, at once or after a pause. */
+export async function releaseLease(db: Db, projectId: ProjectId, afterMs: number): Promise<void> {
+  await db
+    .update(projectTable)
+    .set({ leaseUntil: leaseFor(afterMs) })
+    .where(eq(projectTable.id, projectId))
 }
 
 // A number as text, so that the driver needs no guess about its type.

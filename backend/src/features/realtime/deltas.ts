@@ -2,7 +2,6 @@ import type { Topic } from '@guildhall/protocol/events.ts'
 import type { MessageId, RunId } from '@guildhall/protocol/ids.ts'
 import type { ServerFrame } from '@guildhall/protocol/realtime.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
-import type { Log } from '../../platform/log.ts'
 import type { PubSub } from '../../platform/pubsub/pubsub.ts'
 
 type DeltaFrame = ServerFrame & { op: 'delta' }
@@ -18,11 +17,9 @@ const maxMessages = 1_000
 export function createDeltas({
   pubsub,
   onDelta,
-  log,
 }: {
   pubsub: PubSub
   onDelta: (topic: Topic, frame: DeltaFrame) => void
-  log: Log
 }) {
   /** Every open message so far, whole, as one frame with offset 0. */
   const open = new Map<MessageId, DeltaFrame>()
@@ -44,11 +41,7 @@ export function createDeltas({
     onDelta(frame.topic as Topic, frame)
   })
 
-  const send = (wire: Wire) => {
-    Promise.resolve(pubsub.publish(channel, JSON.stringify(wire))).catch((error: unknown) =>
-      log.warn({ err: error }, 'a delta could not be passed on'),
-    )
-  }
+  const send = (wire: Wire) => void pubsub.publish(channel, JSON.stringify(wire))
 
   return {
     delta(topic: Topic, { text, ...about }: { messageId: MessageId; runId: RunId; role: Role; text: string }): void {

@@ -61,7 +61,6 @@ export function createHub({
 
   const deltas = createDeltas({
     pubsub,
-    log,
     onDelta: (topic, frame) => {
       const text = JSON.stringify(frame)
       for (const connection of connections) connection.sendDelta(topic, text)
@@ -76,9 +75,7 @@ export function createHub({
 
   const stopListening = db.onEvents((topics) => {
     ring(topics)
-    Promise.resolve(pubsub.publish(doorbell, topics.join(' '))).catch((error: unknown) =>
-      log.warn({ err: error }, 'other processes could not be rung; their sweep will notice'),
-    )
+    void pubsub.publish(doorbell, topics.join(' '))
   })
   const stopDoorbell = pubsub.subscribe(doorbell, (topics) => ring(topics.split(' ') as Topic[]))
 
