@@ -1,6 +1,7 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { SessionId, UserId } from '@guildhall/protocol/ids.ts'
 import type { Session, User } from '@guildhall/protocol/identity.ts'
+import { toSnakeCase } from 'drizzle-orm/casing'
 import { and, asc, desc, eq, getTableColumns, gt, isNull, ne, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { Db } from '../../platform/db/database.ts'
@@ -27,7 +28,11 @@ export const toUser = (row: UserRow): User => ({
  * actor, so role `app` sees none of these rows itself.
  */
 async function firstOf<Table extends PgTable>(db: Db, table: Table, call: SQL): Promise<Table['$inferSelect'] | null> {
-  const rows = await db.select(getTableColumns(table)).from(call)
+  // drizzle wants a column's table in the query, and here it is a function: name and decoder are taken from the column.
+  const fields = Object.entries(getTableColumns(table)).map(
+    ([key, column]) => [key, sql`${sql.identifier(toSnakeCase(column.name))}`.mapWith(column)] as const,
+  )
+  const rows = await db.select(Object.fromEntries(fields)).from(call)
   return (rows[0] as Table['$inferSelect'] | undefined) ?? null
 }
 
