@@ -89,8 +89,15 @@ describe('spaces at line ends and CRLF', () => {
 
 describe('one indent shift', () => {
   test('a text written without the indent is found and moved in', () => {
-    const result = change(cart, 'add(item, qty) {\n  this.lines.push({ item, qty })', 'add(item, qty = 1) {\n  this.lines.push({ item, qty })')
-    expect([how(result), content(result).includes('  add(item, qty = 1) {\n    this.lines.push')]).toEqual(['indent', true])
+    const result = change(
+      cart,
+      'add(item, qty) {\n  this.lines.push({ item, qty })',
+      'add(item, qty = 1) {\n  this.lines.push({ item, qty })',
+    )
+    expect([how(result), content(result).includes('  add(item, qty = 1) {\n    this.lines.push')]).toEqual([
+      'indent',
+      true,
+    ])
   })
   test('a text written too deep is found and moved out', () => {
     const result = change('if (a) {\n  b()\n}\n', '    if (a) {\n      b()\n    }', '    if (a) {\n      c()\n    }')
@@ -136,7 +143,9 @@ describe('not found', () => {
     expect(content(change('a\n', 'a', 'a'))).toContain('are the same')
   })
   test('a file of 20,000 lines is answered in good time', () => {
-    const long = Array.from({ length: 20_000 }, (_, index) => (index === 777 ? 'export function zebra(stripes) {' : `const value${index} = ${index}`)).join('\n')
+    const long = Array.from({ length: 20_000 }, (_, index) =>
+      index === 777 ? 'export function zebra(stripes) {' : `const value${index} = ${index}`,
+    ).join('\n')
     const begun = performance.now()
     expect(content(change(long, 'export function zebra(spots) {', 'x'))).toContain('lines 778–778')
     expect(performance.now() - begun).toBeLessThan(2_000)

@@ -43,7 +43,10 @@ async function readLines(context: ToolContext, path: string, offset: number, lim
   const last = offset + count - 1
   const header = `${path} · lines ${offset}–${last} of ${lines.length} · hash ${shortHash(file.hash)}`
   const rest = last < lines.length ? `\n… ${lines.length - last} lines follow; read from offset ${last + 1} …` : ''
-  return done(`${header}\n${numbered(wanted.slice(0, count), offset)}${rest}`, { seen, figure: `${count} lines` })
+  return done(`${header}\n${numbered(wanted.slice(0, count), offset)}${rest}`, {
+    seen,
+    figure: count === 1 ? '1 line' : `${count} lines`,
+  })
 }
 
 async function missing(context: ToolContext, path: string): Promise<string> {
