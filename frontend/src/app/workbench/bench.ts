@@ -1,0 +1,21 @@
+import type { ProjectDetail } from '@guildhall/protocol/projects.ts'
+import type { CheckResult } from '@guildhall/protocol/tasks.ts'
+import type { Views } from './view.ts'
+
+/** What every part of the workbench is handed. */
+export interface Bench {
+  detail: ProjectDetail
+  projectId: string
+  userId: string
+  /** Editors and owners; viewers only look. */
+  canWork: boolean
+  views: Views
+  onOpenTask(taskId: string): void
+  /** Opens the output behind an event's number. */
+  onEvidence(seq: number): void
+  onResult(result: CheckResult, seq: number): void
+}
+
+/** While a project is being made, only the chat is there yet. */
+export const isBeingMade = ({ detail: { project } }: Bench): boolean =>
+  project.status === 'creating' || project.status === 'error'

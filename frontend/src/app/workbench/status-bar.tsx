@@ -1,0 +1,72 @@
+import { useQuery } from '@tanstack/react-query'
+import { Box, GitBranch, Globe, ShieldAlert, TriangleAlert } from 'lucide-react'
+import { previewOf } from '../../features/preview/api.ts'
+import { projectLog, useSocketStatus } from '../../features/realtime/api.ts'
+import { isolationNote, sandboxWord } from '../../features/sandbox/api.ts'
+import { cn } from '../../lib/cn.ts'
+import { groupedNumber, shortSha } from '../../lib/format.ts'
+import type { SocketStatus } from '../../lib/socket.ts'
+import { type Bench, isBeingMade } from './bench.ts'
+
+const words: Record<SocketStatus, string> = {
+  open: 'Connected',
+  connecting: 'Connecting…',
+  waiting: 'Reconnecting…',
+  closed: 'Offline',
+}
+
+const segment =
+  'inline-flex min-w-0 items-center gap-1.5 whitespace-nowrap [&>svg]:size-3.5 [&>svg]:shrink-0 [&>svg]:text-fg-3'
+
+export function StatusBar({ bench }: { bench: Bench }) {
+  const { projectId, detail } = bench
+  const { container, project, head } = detail
+  const status = useSocketStatus()
+  const log = useQuery({ ...projectLog(projectId), select: ({ head, unreadable }) => ({ head, unreadable }) })
+  const preview = useQuery({ ...previewOf(projectId, project.defaultBranch), enabled: !isBeingMade(bench) })
+  return (
+    <footer className="flex h-[26px] shrink-0 items-center gap-5 overflow-hidden border-t border-line bg-surface-1 px-4 text-xs text-fg-2 tabular">
+      <span className={segment} role="status">
+        <span
+          aria-hidden
+          className={cn(
+            'size-2 rounded-full',
+            status === 'open' ? 'bg-ok' : status === 'closed' ? 'bg-bad' : 'animate-breathe bg-warn',
+          )}
+        />
+        {words[status]}
+        {log.data && ` · event ${groupedNumber(log.data.head)}`}
+      </span>
+      {log.data !== undefined && log.data.unreadable > 0 && (
+        <span className={cn(segment, 'text-warn')}>
+          <TriangleAlert aria-hidden /> This page is older than the server; reload it
+        </span>
+      )}
+      <span className={segment} title={container.error ?? container.image ?? undefined}>
+        {container.isolated || container.state === 'none' ? (
+          <Box aria-hidden />
+        ) : (
+          <ShieldAlert aria-hidden className="text-warn!" />
+        )}
+        <span className="first-letter:uppercase">{sandboxWord[container.state]}</span>
+        {container.state !== 'none' && (
+          <span className={container.isolated ? 'text-fg-3' : 'text-warn'}>· {isolationNote(container)}</span>
+        )}
+        {container.state === 'running' && (
+          <span className="text-fg-3 max-xl:hidden">
+            · {container.limits.cpus} CPU · {groupedNumber(container.limits.memoryMiB)} MiB
+          </span>
+        )}
+      </span>
+      {preview.data?.state === 'ready' && (
+        <span className={segment}>
+          <Globe aria-hidden /> port {preview.data.port}
+        </span>
+      )}
+      <span className={cn(segment, 'ml-auto')}>
+        <GitBranch aria-hidden /> {project.defaultBranch}
+        {head && <span className="font-mono text-fg-3">{shortSha(head)}</span>}
+      </span>
+    </footer>
+  )
+}

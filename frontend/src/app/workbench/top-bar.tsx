@@ -1,0 +1,70 @@
+import { useQuery } from '@tanstack/react-query'
+import { Coins, GitBranch } from 'lucide-react'
+import { Link } from 'react-router'
+import { Logo } from '../../components/logo.tsx'
+import { pill } from '../../components/ui/chip.tsx'
+import { Tooltip } from '../../components/ui/tooltip.tsx'
+import { CrewStrip } from '../../features/agents/components/crew-strip.tsx'
+import { UserMenu } from '../../features/identity/components/user-menu.tsx'
+import { useProjectLog } from '../../features/realtime/api.ts'
+import { costFold, usageSummary } from '../../features/usage/api.ts'
+import { cn } from '../../lib/cn.ts'
+import { reading } from '../../lib/fold.ts'
+import { dollars, groupedNumber, plural, shortSha } from '../../lib/format.ts'
+import type { Bench } from './bench.ts'
+
+const readCost = reading(costFold)
+
+export function TopBar({ bench }: { bench: Bench }) {
+  const { project, head } = bench.detail
+  return (
+    <header className="hairline-b shrink-0 bg-surface-1">
+      <div className="flex h-12 items-center gap-3 px-3 md:px-4">
+        <Link to="/" aria-label="Your projects" className="grid size-7 place-items-center rounded-s max-md:size-11">
+          <Logo />
+        </Link>
+        <h1 className="min-w-0 truncate font-display text-lg font-semibold" title={project.description || undefined}>
+          {project.name}
+        </h1>
+        <span className={cn(pill, 'max-md:hidden')} title={head ? `main is at ${shortSha(head)}` : undefined}>
+          <GitBranch aria-hidden /> {project.defaultBranch}
+        </span>
+        <div className="flex min-w-0 flex-1 justify-center max-lg:hidden">
+          <CrewStrip projectId={bench.projectId} onOpenTask={bench.onOpenTask} />
+        </div>
+        <div className="ml-auto flex shrink-0 items-center gap-3">
+          <CostChip projectId={bench.projectId} />
+          <UserMenu />
+        </div>
+      </div>
+      <div className="px-3 pb-1.5 lg:hidden">
+        <CrewStrip projectId={bench.projectId} onOpenTask={bench.onOpenTask} />
+      </div>
+    </header>
+  )
+}
+
+function CostChip({ projectId }: { projectId: string }) {
+  const micros = useProjectLog(projectId, readCost)
+  if (micros === undefined) return null
+  const cost = dollars((micros / 1_000_000).toFixed(6))
+  return (
+    <Tooltip text={<UsageFigures projectId={projectId} />}>
+      <button
+        type="button"
+        aria-label={`Spent so far: ${cost}`}
+        className={cn(pill, 'font-semibold text-fg tabular max-md:h-11')}
+      >
+        <Coins aria-hidden className="text-fg-3" /> {cost}
+      </button>
+    </Tooltip>
+  )
+}
+
+/** Asked for when someone looks. */
+function UsageFigures({ projectId }: { projectId: string }) {
+  const { data } = useQuery({ ...usageSummary(projectId), staleTime: 2_000 })
+  if (!data) return 'What the models have cost'
+  const { calls, inputTokens, outputTokens, cacheReadTokens } = data
+  return `${plural(calls, 'model call')} · ${groupedNumber(inputTokens)} tokens in · ${groupedNumber(outputTokens)} out · ${groupedNumber(cacheReadTokens)} from cache`
+}

@@ -1,0 +1,98 @@
+import type { CheckResult } from '@guildhall/protocol/tasks.ts'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Compass, TriangleAlert } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import { Link, useParams } from 'react-router'
+import { Logo } from '../../components/logo.tsx'
+import { Notice } from '../../components/notice.tsx'
+import { Button } from '../../components/ui/button.tsx'
+import { useSession } from '../../features/identity/api.ts'
+import { PasswordBanner } from '../../features/identity/components/password-banner.tsx'
+import { projectDetail } from '../../features/projects/api.ts'
+import { projectLog, socket } from '../../features/realtime/api.ts'
+import { useIsNarrow } from '../../lib/media.ts'
+import { isProblem, messageOf } from '../../lib/request.ts'
+import { followProject } from '../events.ts'
+import { DesktopLayout } from './desktop-layout.tsx'
+import { type Evidence, EvidenceDialog } from './evidence-dialog.tsx'
+import { NarrowLayout } from './narrow-layout.tsx'
+import { StatusBar } from './status-bar.tsx'
+import { TopBar } from './top-bar.tsx'
+import { useViews } from './view.ts'
+
+export function Workbench() {
+  const { projectId = '' } = useParams()
+  // A new project is a new workbench: nothing typed or opened in one shows up in the other.
+  return <ProjectWorkbench key={projectId} projectId={projectId} />
+}
+
+function ProjectWorkbench({ projectId }: { projectId: string }) {
+  const client = useQueryClient()
+  const detail = useQuery(projectDetail(projectId))
+  const hasLog = useQuery({ ...projectLog(projectId), select: () => true }).data === true
+  const userId = useSession((session) => session.user?.id ?? '')
+  const isNarrow = useIsNarrow()
+  const views = useViews(projectId)
+  const [evidence, setEvidence] = useState<Evidence | null>(null)
+  const name = detail.data?.project.name
+
+  useEffect(() => (hasLog ? followProject(client, socket, projectId) : undefined), [client, hasLog, projectId])
+  useEffect(() => {
+    if (!name) return
+    document.title = `${name} · Guildhall`
+    return () => {
+      document.title = 'Guildhall'
+    }
+  }, [name])
+
+  if (detail.isPending) {
+    return (
+      <div role="status" aria-label="Loading the project" className="grid h-dvh place-items-center">
+        <Logo className="size-9 animate-breathe" />
+      </div>
+    )
+  }
+  if (detail.isError) {
+    const isMissing = isProblem(detail.error, 'not_found', 'forbidden', 'invalid', 'bad_request')
+    return (
+      <main id="main">
+        <Notice
+          icon={isMissing ? Compass : TriangleAlert}
+          tone={isMissing ? 'plain' : 'bad'}
+          title={isMissing ? 'There is no such project' : 'The project could not be read'}
+          className="min-h-dvh"
+          action={
+            isMissing ? (
+              <Button asChild>
+                <Link to="/">To your projects</Link>
+              </Button>
+            ) : (
+              <Button onClick={() => void detail.refetch()}>Try again</Button>
+            )
+          }
+        >
+          {isMissing ? 'It was deleted, or you are not a member of it.' : messageOf(detail.error)}
+        </Notice>
+      </main>
+    )
+  }
+  const bench = {
+    detail: detail.data,
+    projectId,
+    userId,
+    canWork: detail.data.role !== 'viewer',
+    views,
+    onOpenTask: (taskId: string) => views.open({ kind: 'task', taskId }),
+    onEvidence: (seq: number) => setEvidence({ seq, result: null }),
+    onResult: (result: CheckResult, seq: number) => setEvidence({ seq, result }),
+  }
+  return (
+    <div className="flex h-dvh flex-col overflow-hidden">
+      <TopBar bench={bench} />
+      <PasswordBanner />
+      {isNarrow ? <NarrowLayout bench={bench} /> : <DesktopLayout bench={bench} />}
+      {!isNarrow && <StatusBar bench={bench} />}
+      <EvidenceDialog projectId={projectId} evidence={evidence} onClose={() => setEvidence(null)} />
+    </div>
+  )
+}

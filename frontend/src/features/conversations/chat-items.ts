@@ -1,0 +1,187 @@
+import type { Run, ToolStep } from '@guildhall/protocol/agents.ts'
+import type { Message } from '@guildhall/protocol/conversations.ts'
+import type { Event } from '@guildhall/protocol/events.ts'
+import type { Role } from '@guildhall/protocol/roles.ts'
+import { duration, plural, shortSha } from '../../lib/format.ts'
+import { type Fold, reading } from '../../lib/fold.ts'
+import { roleLook } from '../../lib/roles.ts'
+
+export type NoteTone = 'neutral' | 'ok' | 'warn' | 'bad'
+
+export type TurnPart =
+  | { kind: 'text'; id: string; text: string }
+  /** `seq` is the event that shows the result once there is one: what claims cite. */
+  | { kind: 'tool'; id: string; seq: number; step: ToolStep }
+
+/** What an agent said and did in one go. */
+export interface Turn {
+  kind: 'turn'
+  id: string
+  runId: string
+  role: Role
+  taskId: string | null
+  at: string
+  parts: readonly TurnPart[]
+}
+
+export type ChatItem =
+  | { kind: 'person'; id: string; message: Message }
+  | Turn
+  | { kind: 'plan'; id: string; planId: string }
+  | { kind: 'task'; id: string; at: string; taskId: string; title: string; text: string; tone: NoteTone }
+  | { kind: 'note'; id: string; at: string; text: string; tone: NoteTone }
+
+const noteId = ({ seq }: Event) => `e${seq}`
+const stepId = ({ runId, seq }: ToolStep) => `${runId}.${seq}`
+
+/**
+ * Where a part of a run goes: into that run's last turn while only other agents' work stands after it, so that two
+ * agents who work at once do not cut each other's turns to pieces.
+ */
+function turnIndex(items: readonly ChatItem[], runId: string): number {
+  for (let index = items.length - 1; index >= 0; index -= 1) {
+    const item = items[index]!
+    if (item.kind === 'turn' && item.runId === runId) return index
+    if (item.kind !== 'turn') return -1
+  }
+  return -1
+}
+
+interface Speaker {
+  runId: string
+  role: Role
+  taskId: string | null
+  at: string
+}
+
+function say(items: readonly ChatItem[], speaker: Speaker, part: TurnPart): readonly ChatItem[] {
+  const index = turnIndex(items, speaker.runId)
+  if (index < 0) return [...items, { kind: 'turn', id: part.id, ...speaker, parts: [part] }]
+  const turn = items[index] as Turn
+  return items.with(index, { ...turn, parts: [...turn.parts, part] })
+}
+
+/** Puts a step's outcome where its beginning stands. Null when the beginning is not in the log. */
+function settle(items: readonly ChatItem[], step: ToolStep, seq: number): readonly ChatItem[] | null {
+  const id = stepId(step)
+  for (let index = items.length - 1; index >= 0; index -= 1) {
+    const item = items[index]!
+    if (item.kind !== 'turn' || item.runId !== step.runId) continue
+    const at = item.parts.findIndex((part) => part.id === id)
+    if (at >= 0) return items.with(index, { ...item, parts: item.parts.with(at, { kind: 'tool', id, seq, step }) })
+  }
+  return null
+}
+
+function addMessage(items: readonly ChatItem[], event: Event, message: Message): readonly ChatItem[] {
+  const { sender, id, content } = message
+  if (sender.kind === 'user') return [...items, { kind: 'person', id, message }]
+  if (sender.kind === 'system') return [...items, { kind: 'note', id, at: event.at, text: content, tone: 'neutral' }]
+  const speaker = {
+    runId: message.runId ?? sender.agentId,
+    role: sender.role,
+    taskId: message.taskId,
+    at: event.at,
+  }
+  return say(items, speaker, { kind: 'text', id, text: content })
+}
+
+function runNote(event: Event, run: Run): ChatItem[] {
+  const who = roleLook(run.role).name
+  const note = (text: string, tone: NoteTone): ChatItem[] => [
+    { kind: 'note', id: noteId(event), at: event.at, text, tone },
+  ]
+  if (run.state === 'failed') return note(`${who} had to stop: ${run.error ?? 'no reason was given'}`, 'bad')
+  if (run.state === 'cancelled') return note(`${who} was stopped.`, 'neutral')
+  return []
+}
+
+/** One line for a change of a task's state; null for what is seen elsewhere. */
+function taskLine(event: Event): { text: string; tone: NoteTone } | null {
+  switch (event.type) {
+    case 'task.started':
+      return { text: `${roleLook(event.data.task.role).name} started`, tone: 'neutral' }
+    case 'task.finished':
+      return { text: `finished with ${plural(event.data.task.claims.length, 'claim')}; checks next`, tone: 'neutral' }
+    case 'task.checked': {
+      const { passed, results, stage, error, startedAt, endedAt } = event.data.checkRun
+      const good = results.filter((result) => result.passed).length
+      const where = stage === 'merge' ? 'on the merged tree' : 'in a clean container'
+      const took = duration(Date.parse(endedAt) - Date.parse(startedAt))
+      const counted =
+        error ??
+        `${good} of ${plural(results.length, 'check')} ${good === 1 && results.length === 1 ? 'passes' : 'pass'} ${where}`
+      return { text: `${counted} · ${took}`, tone: passed ? 'ok' : 'bad' }
+    }
+    case 'task.reviewed': {
+      const { review } = event.data
+      const who = roleLook(review.role).name
+      return review.verdict === 'approve'
+        ? { text: `${who} approved: ${review.summary}`, tone: 'ok' }
+        : { text: `${who} asked for changes: ${review.summary}`, tone: 'warn' }
+    }
+    case 'task.returned':
+      return { text: `went back to its author: ${event.data.reason}`, tone: 'warn' }
+    case 'task.queued':
+      return { text: 'in the merge queue', tone: 'neutral' }
+    case 'task.merged': {
+      const { mergedAs } = event.data.task
+      return { text: mergedAs ? `merged into main as ${shortSha(mergedAs)}` : 'merged into main', tone: 'ok' }
+    }
+    case 'task.failed':
+      return { text: `failed: ${event.data.reason}`, tone: 'bad' }
+    case 'task.cancelled':
+      return { text: 'cancelled', tone: 'neutral' }
+    default:
+      return null
+  }
+}
+
+/** The chat as a reading of the project's log. */
+export const chatFold: Fold<readonly ChatItem[], Event> = {
+  initial: [],
+  step(items, event) {
+    switch (event.type) {
+      case 'message.sent':
+        return addMessage(items, event, event.data.message)
+      case 'agent.step.begun':
+      case 'agent.step.finished': {
+        const { step, role, taskId } = event.data
+        const settled = settle(items, step, event.seq)
+        if (settled) return settled
+        return say(
+          items,
+          { runId: step.runId, role, taskId, at: event.at },
+          { kind: 'tool', id: stepId(step), seq: event.seq, step },
+        )
+      }
+      case 'plan.submitted':
+        return [...items, { kind: 'plan', id: noteId(event), planId: event.data.plan.id }]
+      case 'plan.returned':
+        return [
+          ...items,
+          {
+            kind: 'note',
+            id: noteId(event),
+            at: event.at,
+            text: `Changes asked for: ${event.data.comment}`,
+            tone: 'warn',
+          },
+        ]
+      case 'agent.run.finished':
+        return [...items, ...runNote(event, event.data.run)]
+      case 'egress.refused': {
+        const text = `The sandbox asked for ${event.data.target} and was refused: ${event.data.reason}`
+        return [...items, { kind: 'note', id: noteId(event), at: event.at, text, tone: 'warn' }]
+      }
+      default: {
+        const line = taskLine(event)
+        if (!line || !('task' in event.data)) return items
+        const { id, title } = event.data.task
+        return [...items, { kind: 'task', id: noteId(event), at: event.at, taskId: id, title, ...line }]
+      }
+    }
+  },
+}
+
+export const readChat = reading(chatFold)

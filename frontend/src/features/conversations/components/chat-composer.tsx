@@ -1,0 +1,131 @@
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { ArrowUp, Sparkles, Square } from 'lucide-react'
+import { type KeyboardEvent, useId, useRef } from 'react'
+import { create } from 'zustand'
+import { pill } from '../../../components/ui/chip.tsx'
+import { Spinner } from '../../../components/ui/spinner.tsx'
+import { Tooltip } from '../../../components/ui/tooltip.tsx'
+import { cn } from '../../../lib/cn.ts'
+import { isProblem, messageOf } from '../../../lib/request.ts'
+import { modelInUse, modelList, modelName } from '../../llm/api.ts'
+import { sendChat, stopChat } from '../api.ts'
+
+/** What is typed and not sent outlives a change of pane or a sign-in, so it has a place of its own. */
+const useUnsent = create<Record<string, string>>(() => ({}))
+
+interface ChatComposerProps {
+  projectId: string
+  /** The project's own choice of model, if it made one. */
+  wantedModel: string | null
+  isWorking: boolean
+  /** Why nothing can be sent; null when it can. */
+  blocked: string | null
+}
+
+export function ChatComposer({ projectId, wantedModel, isWorking, blocked }: ChatComposerProps) {
+  const id = useId()
+  const content = useUnsent((unsent) => unsent[projectId] ?? '')
+  const setContent = (text: string) => useUnsent.setState({ [projectId]: text })
+  const underWay = useRef(false)
+  const send = useMutation({
+    mutationFn: (text: string) => sendChat(projectId, text),
+    onSuccess: (_, sent) => {
+      if (useUnsent.getState()[projectId]?.trim() === sent) setContent('')
+    },
+    onSettled: () => {
+      underWay.current = false
+    },
+  })
+  const stop = useMutation({ mutationFn: () => stopChat(projectId) })
+
+  const submit = () => {
+    const text = content.trim()
+    if (underWay.current || !text || blocked) return
+    underWay.current = true
+    send.mutate(text)
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
+    event.preventDefault()
+    submit()
+  }
+  const error = send.error ?? stop.error
+
+  return (
+    <form
+      className="shrink-0 px-3 pb-3"
+      onSubmit={(event) => {
+        event.preventDefault()
+        submit()
+      }}
+    >
+      {error !== null && (
+        <p role="alert" className="mb-2 rounded-s border border-bad/40 bg-bad/10 px-3 py-2 text-sm text-bad">
+          {isProblem(error, 'no_model') ? `No model is set up: ${messageOf(error)}` : messageOf(error)}
+        </p>
+      )}
+      <div className="rounded-l border border-line-strong bg-surface-2 transition-colors duration-[120ms] focus-within:border-accent">
+        <label htmlFor={id} className="sr-only">
+          Message to the crew
+        </label>
+        <textarea
+          id={id}
+          rows={1}
+          value={content}
+          onChange={(event) => setContent(event.target.value)}
+          onKeyDown={onKeyDown}
+          placeholder={blocked ?? 'Ask the crew for something'}
+          className="block field-sizing-content max-h-48 min-h-10 w-full resize-none bg-transparent px-3 pt-2.5 text-[14px] outline-none focus-visible:outline-none"
+        />
+        <div className="flex items-center gap-2 p-2">
+          <ModelChip wanted={wantedModel} />
+          <div className="ml-auto flex items-center gap-2">
+            {isWorking && (
+              <button
+                type="button"
+                onClick={() => stop.mutate()}
+                disabled={stop.isPending}
+                className="inline-flex h-7 items-center gap-1.5 rounded-full border border-line-strong px-2.5 text-xs text-fg-2 hover:border-bad hover:text-bad disabled:opacity-60 max-md:h-11"
+              >
+                <Square aria-hidden className="size-3 fill-current" /> Stop
+              </button>
+            )}
+            <Tooltip text="Send · Enter; new line · Shift Enter" side="top">
+              <button
+                type="submit"
+                aria-label="Send"
+                disabled={!content.trim() || blocked !== null || send.isPending}
+                className="grid size-8 place-items-center rounded-full bg-accent text-accent-ink transition-[filter] duration-[120ms] hover:brightness-108 disabled:cursor-not-allowed disabled:bg-surface-3 disabled:text-fg-3 max-md:size-11"
+              >
+                {send.isPending ? <Spinner /> : <ArrowUp className="size-4" />}
+              </button>
+            </Tooltip>
+          </div>
+        </div>
+      </div>
+    </form>
+  )
+}
+
+function ModelChip({ wanted }: { wanted: string | null }) {
+  const models = useQuery(modelList())
+  if (!models.data) return null
+  const model = modelInUse(models.data, wanted)
+  if (!model) {
+    return (
+      <Tooltip text="Set ANTHROPIC_API_KEY (or a base URL) where Guildhall runs and start it again." side="top">
+        <button type="button" className={cn(pill, 'border-warn/50 text-warn')}>
+          <Sparkles aria-hidden /> No model is set up
+        </button>
+      </Tooltip>
+    )
+  }
+  return (
+    <span
+      className={cn(pill, model.scripted && 'border-warn/50 text-warn')}
+      title={model.scripted ? undefined : model.id}
+    >
+      <Sparkles aria-hidden /> <span className="truncate">{modelName(model)}</span>
+    </span>
+  )
+}

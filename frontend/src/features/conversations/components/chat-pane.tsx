@@ -1,0 +1,116 @@
+import { useQuery } from '@tanstack/react-query'
+import { ArrowDown, MessagesSquare, TriangleAlert } from 'lucide-react'
+import { type ReactNode, useLayoutEffect, useRef, useState } from 'react'
+import { Notice } from '../../../components/notice.tsx'
+import { Button } from '../../../components/ui/button.tsx'
+import { Skeleton } from '../../../components/ui/skeleton.tsx'
+import { messageOf } from '../../../lib/request.ts'
+import { projectLog, useDrafts } from '../../realtime/api.ts'
+import { type ChatItem, readChat } from '../chat-items.ts'
+import { TaskLine, Note, PersonBubble } from './lines.tsx'
+import { DraftTurn, TurnBlock } from './turn.tsx'
+
+interface ChatPaneProps {
+  projectId: string
+  /** The plan card belongs to tasks; the workbench puts it here. */
+  plan(planId: string): ReactNode
+  composer: ReactNode
+  onOpenTask(taskId: string): void
+  onEvidence(seq: number): void
+}
+
+const NEAR_PX = 64
+
+export function ChatPane({ projectId, plan, composer, onOpenTask, onEvidence }: ChatPaneProps) {
+  const log = useQuery({ ...projectLog(projectId), select: ({ events }) => readChat(events) })
+  const drafts = useDrafts((state) => state.byMessage)
+  const scroller = useRef<HTMLDivElement>(null)
+  const sticks = useRef(true)
+  const [isAway, setAway] = useState(false)
+  const items = log.data
+  const shownDrafts = Object.values(drafts).filter(({ text }) => text !== '')
+
+  // Keeps the newest words in sight, unless the reader has scrolled up.
+  useLayoutEffect(() => {
+    if (sticks.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight
+  }, [items, drafts])
+
+  const onScroll = () => {
+    const { scrollTop, scrollHeight, clientHeight } = scroller.current!
+    sticks.current = scrollHeight - scrollTop - clientHeight < NEAR_PX
+    setAway(!sticks.current)
+  }
+  const toEnd = () => scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior: 'smooth' })
+
+  const one = (item: ChatItem): ReactNode => {
+    switch (item.kind) {
+      case 'person':
+        return <PersonBubble message={item.message} />
+      case 'turn':
+        return <TurnBlock turn={item} onEvidence={onEvidence} />
+      case 'plan':
+        return plan(item.planId)
+      case 'task':
+        return <TaskLine line={item} onOpen={() => onOpenTask(item.taskId)} />
+      case 'note':
+        return <Note note={item} />
+    }
+  }
+
+  return (
+    <section aria-label="Crew chat" className="relative flex h-full min-h-0 flex-col">
+      <div
+        ref={scroller}
+        onScroll={onScroll}
+        tabIndex={0}
+        role="log"
+        aria-live="polite"
+        aria-relevant="additions"
+        aria-label="Messages"
+        className="focus-inset min-h-0 flex-1 overflow-y-auto overscroll-contain px-3.5 pt-4 pb-3"
+      >
+        {log.isPending ? (
+          <div className="grid gap-4">
+            <Skeleton className="ml-auto h-14 w-3/4 rounded-l" />
+            <Skeleton className="h-24 w-full" />
+            <Skeleton className="h-40 w-full" />
+          </div>
+        ) : log.isError ? (
+          <Notice
+            icon={TriangleAlert}
+            tone="bad"
+            title="The chat could not be read"
+            action={<Button onClick={() => void log.refetch()}>Try again</Button>}
+          >
+            {messageOf(log.error)}
+          </Notice>
+        ) : items?.length === 0 ? (
+          <Notice icon={MessagesSquare} title="Nobody has spoken yet">
+            Say what you would like to have. The manager answers with a plan you can approve or send back.
+          </Notice>
+        ) : (
+          <ol className="grid gap-4">
+            {items?.map((item) => (
+              <li key={item.id} id={`chat-${item.id}`} className="min-w-0">
+                {one(item)}
+              </li>
+            ))}
+            {shownDrafts.map((draft) => (
+              <li key={draft.messageId} className="min-w-0">
+                <DraftTurn draft={draft} />
+              </li>
+            ))}
+          </ol>
+        )}
+      </div>
+      {isAway && (
+        <div className="pointer-events-none absolute inset-x-0 bottom-32 flex justify-center">
+          <Button size="s" onClick={toEnd} className="pointer-events-auto rounded-full shadow-lift">
+            <ArrowDown className="size-3.5" /> Newest
+          </Button>
+        </div>
+      )}
+      {composer}
+    </section>
+  )
+}

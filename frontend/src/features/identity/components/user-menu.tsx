@@ -1,0 +1,63 @@
+import { KeyRound, LogOut, Monitor, Moon, Sun } from 'lucide-react'
+import { useState } from 'react'
+import {
+  Menu,
+  MenuChoice,
+  MenuContent,
+  MenuItem,
+  MenuLabel,
+  MenuSeparator,
+  MenuTrigger,
+} from '../../../components/ui/menu.tsx'
+import { useTheme } from '../../../lib/theme.ts'
+import { signOut, useSession } from '../api.ts'
+import { PasswordDialog } from './password-dialog.tsx'
+
+const initialsOf = (name: string): string => {
+  const words = name.split(/[\s._-]+/).filter(Boolean)
+  const letters = words.length > 1 ? words[0]![0]! + words.at(-1)![0]! : name.slice(0, 2)
+  return letters.toUpperCase()
+}
+
+const themes = [
+  { value: 'system', label: 'As the system', icon: <Monitor /> },
+  { value: 'ink', label: 'Ink', icon: <Moon /> },
+  { value: 'paper', label: 'Paper', icon: <Sun /> },
+] as const
+
+export function UserMenu() {
+  const user = useSession((session) => session.user)
+  const choice = useTheme((state) => state.choice)
+  const choose = useTheme((state) => state.choose)
+  const [isPasswordOpen, setPasswordOpen] = useState(false)
+  if (!user) return null
+  return (
+    <>
+      <Menu>
+        <MenuTrigger
+          aria-label={`Account of ${user.displayName}`}
+          className="grid size-8 shrink-0 place-items-center rounded-full border-[1.5px] border-fg-3 bg-surface-3 text-2xs font-semibold text-fg-2 transition-colors duration-[120ms] hover:border-fg-2 hover:text-fg max-md:size-11"
+        >
+          {initialsOf(user.displayName)}
+        </MenuTrigger>
+        <MenuContent align="end">
+          <div className="px-2.5 py-2">
+            <p className="font-medium">{user.displayName}</p>
+            <p className="text-xs text-fg-3">{user.email ?? user.username}</p>
+          </div>
+          <MenuSeparator />
+          <MenuLabel>Theme</MenuLabel>
+          <MenuChoice value={choice} onChange={choose} options={themes} />
+          <MenuSeparator />
+          <MenuItem onSelect={() => setPasswordOpen(true)}>
+            <KeyRound /> {user.hasPassword ? 'Change password' : 'Set a password'}
+          </MenuItem>
+          <MenuItem onSelect={() => void signOut()}>
+            <LogOut /> Sign out
+          </MenuItem>
+        </MenuContent>
+      </Menu>
+      <PasswordDialog open={isPasswordOpen} onOpenChange={setPasswordOpen} />
+    </>
+  )
+}

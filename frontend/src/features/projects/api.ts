@@ -1,0 +1,92 @@
+import { ChatAccepted } from '@guildhall/protocol/chat.ts'
+import { page } from '@guildhall/protocol/paging.ts'
+import {
+  ProjectAnswer,
+  ProjectCard,
+  ProjectCreated,
+  ProjectDetail,
+  type ProjectListQuery,
+  ProjectTemplate,
+} from '@guildhall/protocol/projects.ts'
+import { queryOptions } from '@tanstack/react-query'
+import { z } from 'zod'
+import { request } from '../../lib/request.ts'
+
+export type ProjectStatusFilter = ProjectListQuery['status']
+
+export const projectKeys = {
+  lists: ['projects', 'list'] as const,
+  list: (q: string, status: ProjectStatusFilter) => ['projects', 'list', { q, status }] as const,
+  detail: (projectId: string) => ['projects', projectId, 'detail'] as const,
+}
+
+const url = (projectId: string) => `/api/projects/${projectId}`
+
+export const projectList = (q: string, status: ProjectStatusFilter) =>
+  queryOptions({
+    queryKey: projectKeys.list(q, status),
+    queryFn: ({ signal }) =>
+      request(page(ProjectCard), '/api/projects', { query: { q: q || undefined, status, limit: 100 }, signal }),
+    placeholderData: (before) => before,
+    // Another project's crew announces nothing here, so the page looks again while it is seen.
+    refetchInterval: 10_000,
+  })
+
+export const projectTemplates = () =>
+  queryOptions({
+    queryKey: ['projects', 'templates'],
+    queryFn: async ({ signal }) => {
+      const answer = await request(
+        z.union([z.array(ProjectTemplate), z.object({ items: z.array(ProjectTemplate) })]),
+        '/api/projects/templates',
+        { signal },
+      )
+      return Array.isArray(answer) ? answer : answer.items
+    },
+    staleTime: Infinity,
+  })
+
+export const projectDetail = (projectId: string) =>
+  queryOptions({
+    queryKey: projectKeys.detail(projectId),
+    queryFn: ({ signal }) => request(ProjectDetail, url(projectId), { signal }),
+  })
+
+/** The first words of a wish, cut at a word's end: a name to begin with. */
+export function nameFromWish(wish: string): string {
+  const [line = ''] = wish.trim().split(/\n|[.!?](?:\s|$)/)
+  const plain = line
+    .replace(/^(please\s+)?((build|make|create|write|add|develop)\s+)?((me|us)\s+)?((an?|the)\s+)?/i, '')
+    .trim()
+  const words = (plain || line)
+    .split(/\s+/)
+    .slice(0, 5)
+    .join(' ')
+    .replace(/[,;:]$/, '')
+    .slice(0, 60)
+  return words ? words[0]!.toUpperCase() + words.slice(1) : 'New project'
+}
+
+interface Wish {
+  wish: string
+  templateSlug: string
+}
+
+/** Makes the project and hands the wish to the crew as its first message. Answers the project's id. */
+export async function startProject({ wish, templateSlug }: Wish): Promise<string> {
+  const { project } = await request(ProjectCreated, '/api/projects', {
+    method: 'POST',
+    body: { name: nameFromWish(wish), description: wish.trim().slice(0, 2_000), templateSlug },
+  })
+  await request(ChatAccepted, `${url(project.id)}/chat`, { method: 'POST', body: { content: wish.trim() } })
+  return project.id
+}
+
+const order = (verb: 'retry' | 'archive' | 'unarchive') => (projectId: string) =>
+  request(ProjectAnswer, `${url(projectId)}/${verb}`, { method: 'POST' })
+export const retryProject = order('retry')
+export const archiveProject = order('archive')
+export const unarchiveProject = order('unarchive')
+
+export const deleteProject = (projectId: string, confirmName: string) =>
+  request(z.unknown(), url(projectId), { method: 'DELETE', body: { confirmName } })

@@ -1,0 +1,43 @@
+import type { Sandbox } from '@guildhall/protocol/sandbox.ts'
+import { useMutation } from '@tanstack/react-query'
+import { Box } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { Notice } from '../../../components/notice.tsx'
+import { Button } from '../../../components/ui/button.tsx'
+import { messageOf } from '../../../lib/request.ts'
+import { orderSandbox, sandboxWord } from '../api.ts'
+
+interface TerminalGateProps {
+  sandbox: Sandbox
+  canWork: boolean
+  children: ReactNode
+}
+
+/** Stands before the terminal while there is no sandbox to open it in. A sleeping one wakes by itself. */
+export function TerminalGate({ sandbox, canWork, children }: TerminalGateProps) {
+  const start = useMutation({ mutationFn: () => orderSandbox(sandbox.projectId, 'start') })
+  const isThere = sandbox.state === 'running' || sandbox.state === 'sleeping' || sandbox.state === 'creating'
+  if (isThere && canWork) return children
+  return (
+    <Notice
+      icon={Box}
+      title={
+        canWork
+          ? `There is ${sandbox.state === 'none' ? 'no sandbox' : `a ${sandboxWord[sandbox.state]}`}`
+          : 'The terminal is for editors'
+      }
+      action={
+        canWork && (
+          <Button look="primary" busy={start.isPending} onClick={() => start.mutate()}>
+            Start the sandbox
+          </Button>
+        )
+      }
+    >
+      {start.isError
+        ? messageOf(start.error)
+        : (sandbox.error ??
+          (canWork ? 'A terminal opens inside it.' : 'You may look at this project, not work in it.'))}
+    </Notice>
+  )
+}

@@ -1,0 +1,123 @@
+import type { Task } from '@guildhall/protocol/tasks.ts'
+import { useQuery } from '@tanstack/react-query'
+import { CircleCheck, CircleDashed, CircleX, Square, SquareCheck, TriangleAlert } from 'lucide-react'
+import { useState } from 'react'
+import { Prose } from '../../../components/prose.tsx'
+import { Skeleton } from '../../../components/ui/skeleton.tsx'
+import { commandLine, groupedNumber, shortSha } from '../../../lib/format.ts'
+import { messageOf } from '../../../lib/request.ts'
+import { type CheckedAt, taskDetail } from '../api.ts'
+import { proofs } from '../proof.ts'
+import type { EvidenceDoors } from './task-review.tsx'
+
+interface TaskDocumentProps extends EvidenceDoors {
+  task: Task
+  checks: readonly CheckedAt[]
+}
+
+export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
+  const [isRaw, setRaw] = useState(false)
+  return (
+    <div className="px-5 py-4">
+      <h2 className="font-display text-xl leading-tight font-semibold">{task.title}</h2>
+      <p className="mt-2 text-[14px] text-fg-2">{task.goal}</p>
+      {task.reason && (
+        <p className="mt-3 flex gap-2 rounded-s border border-warn/40 bg-warn/10 px-3 py-2 text-sm">
+          <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
+          <span className="min-w-0 break-words whitespace-pre-wrap">{task.reason}</span>
+        </p>
+      )}
+      <Section title="Success criteria">
+        {proofs(task, checks).map(({ criterion, proof }) => (
+          <li key={criterion.text} className="grid grid-cols-[18px_1fr_auto] gap-x-2 py-1.5">
+            <CheckState passed={proof?.result.passed} />
+            <span className="min-w-0 text-[14px] leading-snug">{criterion.text}</span>
+            {proof ? (
+              <button
+                type="button"
+                onClick={() => onResult(proof.result, proof.seq)}
+                className="rounded-s px-1 font-mono text-2xs leading-5 text-fg-2 hover:bg-surface-3 hover:text-fg max-md:min-h-11 max-md:min-w-11"
+              >
+                ev {groupedNumber(proof.seq)}
+              </button>
+            ) : (
+              <span className="px-1 font-mono text-2xs leading-5 text-fg-3">not run yet</span>
+            )}
+            <code className="col-start-2 col-end-4 mt-0.5 truncate font-mono text-xs text-fg-3">
+              {commandLine(criterion.check.argv)}
+            </code>
+          </li>
+        ))}
+      </Section>
+      <Section title="Boxes">
+        {task.boxes.map((box, index) => (
+          <li key={index} className="grid grid-cols-[18px_1fr_auto] gap-x-2 py-1.5">
+            {box.done ? (
+              <SquareCheck className="mt-0.5 size-4 text-ok" aria-label="Done" />
+            ) : (
+              <Square className="mt-0.5 size-4 text-fg-3" aria-label="Open" />
+            )}
+            <span className="min-w-0 text-[14px] leading-snug">
+              {index + 1}. {box.text}
+              {box.files.map((file) => (
+                <code key={file} className="ml-1.5 font-mono text-xs break-all text-fg-3">
+                  {file}
+                </code>
+              ))}
+            </span>
+            {box.commit && <code className="font-mono text-2xs leading-5 text-fg-2">{shortSha(box.commit)}</code>}
+          </li>
+        ))}
+      </Section>
+      {task.constraints.length > 0 && (
+        <Section title="Constraints">
+          {task.constraints.map((constraint) => (
+            <li key={constraint.text} className="py-1 text-[14px] text-fg-2">
+              {constraint.text}
+              {constraint.paths?.map((path) => (
+                <code key={path} className="ml-1.5 font-mono text-xs text-fg-3">
+                  {path}
+                </code>
+              ))}
+            </li>
+          ))}
+        </Section>
+      )}
+      <button
+        type="button"
+        aria-expanded={isRaw}
+        onClick={() => setRaw(!isRaw)}
+        className="mt-5 text-xs text-fg-2 underline underline-offset-2 hover:text-fg max-md:min-h-11"
+      >
+        {isRaw ? 'Hide the document as committed' : 'The document as committed'}
+      </button>
+      {isRaw && <CommittedDocument taskId={task.id} />}
+    </div>
+  )
+}
+
+const Section = ({ title, children }: { title: string; children: React.ReactNode }) => (
+  <section className="mt-5">
+    <h3 className="section-label mb-1">{title}</h3>
+    <ul>{children}</ul>
+  </section>
+)
+
+function CheckState({ passed }: { passed: boolean | undefined }) {
+  const look = 'mt-0.5 size-4'
+  if (passed === undefined) return <CircleDashed className={`${look} text-fg-3`} aria-label="Not run yet" />
+  return passed ? (
+    <CircleCheck className={`${look} text-ok`} aria-label="Passes" />
+  ) : (
+    <CircleX className={`${look} text-bad`} aria-label="Fails" />
+  )
+}
+
+function CommittedDocument({ taskId }: { taskId: string }) {
+  const detail = useQuery(taskDetail(taskId))
+  if (detail.isPending) return <Skeleton className="mt-3 h-40" />
+  if (detail.isError) return <p className="mt-3 text-sm text-bad">{messageOf(detail.error)}</p>
+  return (
+    <Prose text={detail.data.documentMarkdown} className="mt-3 rounded-m border border-line bg-surface-1 p-4 text-sm" />
+  )
+}

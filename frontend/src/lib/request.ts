@@ -1,0 +1,154 @@
+import { Refreshed } from '@guildhall/protocol/identity.ts'
+import { Problem, type ProblemCode } from '@guildhall/protocol/problem.ts'
+import type { z } from 'zod'
+
+/** What the server (or the way to it) said no with. Match on `code`, show `message`. */
+export class ProblemError extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem, options?: ErrorOptions) {
+    super(problem.detail ?? problem.title, options)
+    this.name = 'ProblemError'
+    this.problem = problem
+  }
+
+  get code(): ProblemCode {
+    return this.problem.code
+  }
+}
+
+export const isProblem = (error: unknown, ...codes: ProblemCode[]): error is ProblemError =>
+  error instanceof ProblemError && (codes.length === 0 || codes.includes(error.code))
+
+/** One sentence for a person, whatever went wrong. */
+export const messageOf = (error: unknown): string =>
+  error instanceof ProblemError ? error.message : 'Something went wrong on this page. Reload it and try again.'
+
+export interface RequestOptions {
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  body?: unknown
+  query?: Record<string, string | number | undefined>
+  signal?: AbortSignal
+}
+
+interface Dependencies {
+  fetch: typeof globalThis.fetch
+  now?: () => number
+  /** Serialises refreshes between tabs: two tabs that send one refresh token at once look like a theft. */
+  exclusively?: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+const EARLY_MS = 10_000
+
+const pathWith = (path: string, query: RequestOptions['query']): string => {
+  const parameters = new URLSearchParams()
+  for (const [key, value] of Object.entries(query ?? {})) if (value !== undefined) parameters.set(key, String(value))
+  return parameters.size > 0 ? `${path}?${parameters}` : path
+}
+
+async function problemOf(response: Response): Promise<ProblemError> {
+  const parsed = Problem.safeParse(await response.json().catch(() => null))
+  if (parsed.success) return new ProblemError(parsed.data)
+  return new ProblemError({
+    type: 'about:blank',
+    title: `The server answered ${response.status}. Try again in a moment.`,
+    status: response.status,
+    code: response.status === 401 ? 'unauthenticated' : response.status < 500 ? 'bad_request' : 'unavailable',
+  })
+}
+
+const unreachable = (cause: unknown) =>
+  new ProblemError(
+    { type: 'about:blank', title: 'Guildhall does not answer. Is it still running?', status: 0, code: 'unavailable' },
+    { cause },
+  )
+
+/**
+ * The typed way to the API. The access token lives in memory only; an old one is renewed by the refresh cookie, once
+ * for all who wait. Throws `ProblemError`; an answer that breaks the contract throws zod's error.
+ */
+export function createHttpClient({ fetch, now = Date.now, exclusively = (work) => work() }: Dependencies) {
+  let token: { value: string; expiresAt: number } | null = null
+  let refreshing: Promise<boolean> | null = null
+  const signedOut = new Set<() => void>()
+
+  const accept = (access: { accessToken: string; expiresIn: number }) => {
+    token = { value: access.accessToken, expiresAt: now() + access.expiresIn * 1_000 }
+  }
+
+  async function send(path: string, options: RequestOptions): Promise<Response> {
+    const headers: Record<string, string> = { accept: 'application/json', 'x-guildhall': '1' }
+    if (token) headers.authorization = `Bearer ${token.value}`
+    if (options.body !== undefined) headers['content-type'] = 'application/json'
+    try {
+      return await fetch(pathWith(path, options.query), {
+        method: options.method ?? 'GET',
+        headers,
+        body: options.body === undefined ? undefined : JSON.stringify(options.body),
+        credentials: 'same-origin',
+        signal: options.signal,
+      })
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'AbortError') throw error
+      throw unreachable(error)
+    }
+  }
+
+  async function renew(): Promise<boolean> {
+    const response = await exclusively(() => send('/api/auth/refresh', { method: 'POST' }))
+    if (response.ok) {
+      accept(Refreshed.parse(await response.json()))
+      return true
+    }
+    const problem = await problemOf(response)
+    if (response.status !== 401 && response.status !== 403) throw problem
+    token = null
+    for (const listener of signedOut) listener()
+    return false
+  }
+
+  /** Answers false when nobody is signed in here any more. */
+  function refresh(): Promise<boolean> {
+    refreshing ??= renew().finally(() => {
+      refreshing = null
+    })
+    return refreshing
+  }
+
+  async function answer(path: string, options: RequestOptions): Promise<Response> {
+    if (token && token.expiresAt - now() < EARLY_MS) await refresh()
+    const sentWith = token
+    const response = await send(path, options)
+    if (response.status !== 401 || !sentWith) return response
+    // Another request may have renewed the token while this one was under way.
+    const renewed = token !== sentWith && token !== null ? true : await refresh()
+    return renewed ? send(path, options) : response
+  }
+
+  return {
+    accept,
+    refresh,
+    forget() {
+      token = null
+    },
+    onSignedOut(listener: () => void): () => void {
+      signedOut.add(listener)
+      return () => signedOut.delete(listener)
+    },
+    async request<Schema extends z.ZodType>(
+      schema: Schema,
+      path: string,
+      options: RequestOptions = {},
+    ): Promise<z.output<Schema>> {
+      const response = await answer(path, options)
+      if (!response.ok) throw await problemOf(response)
+      return schema.parse(response.status === 204 ? undefined : await response.json())
+    },
+  }
+}
+
+const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
+  navigator.locks ? (navigator.locks.request('guildhall.refresh', work) as Promise<T>) : work()
+
+export const http = createHttpClient({ fetch: (...call) => globalThis.fetch(...call), exclusively })
+export const request = http.request
