@@ -34,6 +34,7 @@ export interface SandboxDriver {
   readonly isolated: boolean
   /** Throws `no_engine` with what is missing, in words for the person who runs this machine. */
   check(): Promise<void>
+  hasImage(image: string): Promise<boolean>
   /** Volume, its owner, and the container, not started. A container that exists stays as it is. */
   create(spec: SlotSpec): Promise<void>
   start(slotId: SlotId): Promise<void>
@@ -51,6 +52,8 @@ export interface SandboxDriver {
   inspect(slotId: SlotId): Promise<SlotTruth | null>
   /** Every slot of this installation that the engine knows of, also those without a row. */
   list(): Promise<SlotTruth[]>
+  /** Removes leftovers of the driver's own helpers, after a crash. */
+  tidy(): Promise<void>
   /** The newest lines that the container itself wrote. */
   logs(slotId: SlotId, tail: number): Promise<string[]>
   /** Calls back when something may have changed behind our back. */

@@ -1,1 +1,207 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Actor } from '@guildhall/protocol/actor.ts'
+import type { HealthPart } from '@guildhall/protocol/health.ts'
+import type { ProjectId } from '@guildhall/protocol/ids.ts'
+import type { Exec, ExecResult, Sandbox, Terminal } from '@guildhall/protocol/sandbox.ts'
+import type { Database } from '../../platform/db/database.ts'
+import { forbidden, isAppError } from '../../platform/errors.ts'
+import { appendEvent, projectTopic } from '../../platform/events/events.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Authorize } from '../projects/service.ts'
+import type { SandboxDriver } from './driver.ts'
+import { createDockerDriver } from './drivers/docker.ts'
+import { createLocalDriver } from './drivers/local.ts'
+import { createNoDriver } from './drivers/none.ts'
+import { createEgress } from './egress/egress.ts'
+import { createFreshSandboxes } from './fresh.ts'
+import { createImages } from './images.ts'
+import { createKeeper } from './keeper.ts'
+import { createLifecycle } from './lifecycle.ts'
+import { createReconciler } from './reconcile.ts'
+import type { Stats } from './session/messages.ts'
+import type { OpenSession, SandboxSession } from './session/session.ts'
+import { createSessions } from './sessions.ts'
+import { findSlot } from './store.ts'
+import { createTerminals } from './terminals.ts'
+
 export type { ExecCall, ExecOutcome, FileEntry, SandboxSession, StepRef } from './session/session.ts'
+
+const house: Actor = { kind: 'system' }
+
+export interface SandboxConfig {
+  engine: 'auto' | 'none' | 'local'
+  dockerHost: string | null
+  sandboxImage: string
+  dataDir: string
+  npmRegistry: string | null
+  pypiIndex: string | null
+}
+
+/** Keeps installations, and tests, on one engine apart: who sweeps, sweeps only its own. */
+export const instanceOf = (dataDir: string) => createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12)
+
+function driverFor(config: SandboxConfig, labels: Record<string, string>): SandboxDriver {
+  const { engine, dockerHost, dataDir, npmRegistry } = config
+  if (engine === 'none') return createNoDriver()
+  if (engine === 'local') return createLocalDriver({ dataDir, npmRegistry })
+  return createDockerDriver({ dockerHost, instance: instanceOf(dataDir), labels })
+}
+
+/**
+ * The sandboxes of all projects: one each, made on first use, woken when needed, and kept true to what the engine says.
+ * `labels` go on everything that is made in the engine. The caller closes it; containers run on.
+ */
+export function createSandboxService({
+  db,
+  authorize,
+  config,
+  ensureWorkTree,
+  log,
+  labels = {},
+  driver = driverFor(config, labels),
+}: {
+  db: Database
+  authorize: Authorize
+  config: SandboxConfig
+  /** Where a branch is worked on inside; a later feature's, called only when all stand. */
+  ensureWorkTree: (projectId: ProjectId, branch: string) => Promise<{ path: string; port: number }>
+  log: Log
+  labels?: Record<string, string>
+  driver?: SandboxDriver
+}) {
+  const keeperName = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
+  const imageName = createImages({ driver, image: config.sandboxImage, dockerHost: config.dockerHost, log })
+  const sessions = createSessions(driver)
+  const lifecycle = createLifecycle({ db, driver, sessions, imageName, log })
+  const egress = createEgress({
+    npmRegistry: config.npmRegistry,
+    pypiIndex: config.pypiIndex,
+    cacheDir: join(config.dataDir, 'packages'),
+    // Nobody can allow a host yet: only the package mirrors are open.
+    allowedHosts: () => [],
+    onRefused: (projectId, target, reason) =>
+      db.system(async (tx) => {
+        await appendEvent(tx, projectTopic(projectId), {
+          type: 'egress.refused',
+          actor: house,
+          data: { target, reason },
+        })
+      }),
+    log,
+  })
+  const keeper = createKeeper({ db, driver, egress, name: keeperName, log })
+  const reconciler = createReconciler({ db, driver, lifecycle, sessions, log })
+  const withFreshSandbox = createFreshSandboxes({ db, driver, sessions, keeper, keeperName, imageName, log })
+
+  /** Wakes and answers a session whose bridge stands. A row that says "running" may be a moment behind the engine. */
+  async function wake(projectId: ProjectId, actor: Actor = house): Promise<OpenSession> {
+    const row = await db.system((tx) => findSlot(tx, projectId))
+    if (row?.state === 'running' && row.driver === driver.name && !lifecycle.isBusy(projectId)) {
+      const session = sessions.of(row.id)
+      try {
+        await session.connection.ready()
+        return session
+      } catch (error) {
+        if (!isAppError(error)) throw error
+        sessions.forget(row.id)
+      }
+    }
+    const woken = await lifecycle.wake(projectId, actor)
+    return sessions.ready(woken.id)
+  }
+
+  async function running(projectId: ProjectId): Promise<OpenSession | null> {
+    const row = await db.system((tx) => findSlot(tx, projectId))
+    return row?.state === 'running' ? sessions.of(row.id) : null
+  }
+
+  async function get(actor: Actor, projectId: ProjectId): Promise<Sandbox> {
+    await authorize(actor, 'project.read', { projectId })
+    const container = lifecycle.shown(projectId, await db.as(actor, (tx) => findSlot(tx, projectId)))
+    return { ...container, error: container.error ?? (container.state === 'running' ? null : reconciler.problem()) }
+  }
+
+  const terminals = createTerminals({ authorize, wake, running, ensureWorkTree })
+
+  return {
+    get,
+    /** Starts the sandbox, making it first when there is none; waits until it answers. Throws `no_engine`, `unavailable`. */
+    async start(actor: Actor, projectId: ProjectId): Promise<Sandbox> {
+      await authorize(actor, 'project.work', { projectId })
+      await lifecycle.wake(projectId, actor)
+      return get(actor, projectId)
+    },
+    /** Stops it; the files stay. The next use wakes it again. */
+    async stop(actor: Actor, projectId: ProjectId): Promise<Sandbox> {
+      await authorize(actor, 'project.work', { projectId })
+      await lifecycle.stop(projectId, actor)
+      return get(actor, projectId)
+    },
+    async restart(actor: Actor, projectId: ProjectId): Promise<Sandbox> {
+      await authorize(actor, 'project.work', { projectId })
+      await lifecycle.restart(projectId, actor)
+      return get(actor, projectId)
+    },
+    /** The house's own start, a step of making a project. */
+    async provision(projectId: ProjectId): Promise<void> {
+      await wake(projectId)
+    },
+    /** Ends and removes container, files and row. Repeatable; without an engine only what needs none. */
+    removeProject: (projectId: ProjectId): Promise<void> => lifecycle.remove(projectId),
+    /** A running sandbox, woken if need be. Throws `no_engine` or `unavailable` with the reason. */
+    session: (projectId: ProjectId): Promise<SandboxSession> => wake(projectId),
+    /**
+     * A throw-away sandbox with an empty /workspace for one piece of work: same image and walls, package mirrors on
+     * behalf of the project, always removed. Two at a time in a process, others wait.
+     */
+    withFreshSandbox,
+    /** Runs one shell command in a branch's work tree. Throws `forbidden` for viewers. */
+    async exec(actor: Actor, projectId: ProjectId, { command, branch, cwd, timeoutMs }: Exec): Promise<ExecResult> {
+      await authorize(actor, 'project.work', { projectId })
+      const { path, port } = await ensureWorkTree(projectId, branch)
+      if (cwd?.startsWith('/') || cwd?.split('/').includes('..')) throw forbidden('cwd stays inside the work tree')
+      const session = await wake(projectId, actor)
+      const outcome = await session.exec({
+        argv: ['bash', '-c', command],
+        cwd: cwd ? join(path, cwd) : path,
+        env: { PORT: String(port) },
+        timeoutMs,
+      })
+      return { ...outcome, stdout: outcome.stdout.toString('utf8'), stderr: outcome.stderr.toString('utf8') }
+    },
+    /** What the container itself wrote, newest last. */
+    async logs(actor: Actor, projectId: ProjectId, tail: number): Promise<{ lines: string[]; dropped: number }> {
+      await authorize(actor, 'project.read', { projectId })
+      const row = await db.as(actor, (tx) => findSlot(tx, projectId))
+      const lines = row ? await driver.logs(row.id, tail) : []
+      return { lines: lines.map((line) => line.slice(0, 10_000)), dropped: 0 }
+    },
+    /** What it uses now; null while it does not run. */
+    async stats(actor: Actor, projectId: ProjectId): Promise<Stats | null> {
+      await authorize(actor, 'project.read', { projectId })
+      const session = await running(projectId)
+      return session ? session.stats() : null
+    },
+    terminals: terminals.door,
+    listTerminals: (actor: Actor, projectId: ProjectId): Promise<Terminal[]> => terminals.list(actor, projectId),
+    removeTerminal: terminals.remove,
+    /** For the health page. */
+    engineState(): HealthPart {
+      if (config.engine === 'none') return { name: 'engine', status: 'off', detail: 'ENGINE=none: no sandboxes' }
+      const problem = reconciler.problem()
+      if (problem) return { name: 'engine', status: 'failing', detail: problem }
+      const detail = driver.isolated ? 'containers' : 'local processes without isolation (ENGINE=local)'
+      return { name: 'engine', status: 'ok', detail }
+    },
+    async close(): Promise<void> {
+      await reconciler.close()
+      await keeper.close()
+      sessions.close()
+      await egress.close()
+      await driver.close()
+    },
+  }
+}
+export type SandboxService = ReturnType<typeof createSandboxService>

@@ -37,6 +37,7 @@ export function createLocalDriver({
   const pidFileOf = (slotId: SlotId) => join(folderOf(slotId), 'supervisor.pid')
   const supervisor = createRequire(import.meta.url).resolve('@guildhall/supervisor/main.ts')
   const listeners = new Set<() => void>()
+  const started = new Set<SlotId>()
 
   const answers = (slotId: SlotId) =>
     connect(join(runOf(slotId), 'ctl.sock')).then(
@@ -73,6 +74,7 @@ export function createLocalDriver({
     async check() {
       await mkdir(home, { recursive: true })
     },
+    hasImage: async () => true,
     async create({ slotId }) {
       await mkdir(rootOf(slotId), { recursive: true })
       await mkdir(runHome, { recursive: true, mode: 0o700 })
@@ -98,6 +100,7 @@ export function createLocalDriver({
         stdio: ['ignore', log, log],
         detached: true,
       })
+      started.add(slotId)
       child.unref()
       child.on('exit', () => {
         for (const listener of listeners) listener()
@@ -114,6 +117,7 @@ export function createLocalDriver({
     },
     async remove(slotId) {
       await stop(slotId)
+      started.delete(slotId)
       await rm(runOf(slotId), { recursive: true, force: true })
       await rm(folderOf(slotId), { recursive: true, force: true, maxRetries: 5 })
     },
@@ -129,6 +133,9 @@ export function createLocalDriver({
       const found = await Promise.all(names.map((name) => inspect(name as SlotId)))
       return found.filter((slot) => slot !== null)
     },
+    async tidy() {
+      // Nothing but the supervisor itself is ever started.
+    },
     async logs(slotId, tail) {
       const text = await readFile(join(folderOf(slotId), 'supervisor.log'), 'utf8').catch(() => '')
       return text.trimEnd().split('\n').slice(-tail)
@@ -137,8 +144,10 @@ export function createLocalDriver({
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    /** What this process started ends with it in order; only a crash leaves supervisors to be found again. */
     async close() {
       listeners.clear()
+      await Promise.all([...started].map(stop))
     },
   }
 }

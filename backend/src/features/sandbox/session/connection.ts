@@ -11,6 +11,8 @@ const pingEveryMs = 5_000
 
 /** One bridge after another to the supervisor of one sandbox. */
 export interface Connection {
+  /** Opens the bridge when there is none, and answers when the supervisor did. Costs nothing while one stands. */
+  ready(): Promise<void>
   /** A new call with its arguments sent. Opens the bridge when there is none; throws `unavailable` when it cannot. */
   open(name: string, args: unknown): Promise<http2.ClientHttp2Stream>
   /** A call with one JSON answer. Broken off after `timeoutMs`. */
@@ -96,6 +98,9 @@ export function createConnection(openBridge: () => Promise<Duplex>): Connection 
   }
 
   return {
+    async ready() {
+      await session()
+    },
     open,
     async ask(name, args, schema, timeoutMs = 30_000) {
       const stream = await open(name, args)

@@ -1,0 +1,87 @@
+import { ProjectId, TerminalId } from '@guildhall/protocol/ids.ts'
+import { page } from '@guildhall/protocol/paging.ts'
+import { ContainerLogs, Exec, ExecResult, SandboxAnswer, Terminal } from '@guildhall/protocol/sandbox.ts'
+import { z } from 'zod'
+import type { FastifyPluginAsyncZod } from '../../platform/http/zod.ts'
+import type { SandboxService } from './service.ts'
+import { Stats } from './session/messages.ts'
+
+const InProject = z.object({ projectId: ProjectId })
+const OfTerminal = InProject.extend({ terminalId: TerminalId })
+const read = { access: 'project.read' } as const
+const work = { access: 'project.work' } as const
+const Reason = z.strictObject({ reason: z.string().max(500).optional() }).optional()
+
+/** Mounted at /api. */
+export const sandboxRoutes: FastifyPluginAsyncZod<{ sandbox: SandboxService }> = async (app, { sandbox }) => {
+  app.get(
+    '/projects/:projectId/container',
+    { config: read, schema: { summary: 'The sandbox', params: InProject, response: { 200: SandboxAnswer } } },
+    async ({ actor, params }) => ({ container: await sandbox.get(actor, params.projectId) }),
+  )
+  for (const verb of ['start', 'stop', 'restart'] as const) {
+    app.post(
+      `/projects/:projectId/container/${verb}`,
+      {
+        config: work,
+        schema: {
+          summary: `${verb} the sandbox`,
+          params: InProject,
+          body: Reason,
+          response: { 202: SandboxAnswer },
+        },
+      },
+      async ({ actor, params }, reply) =>
+        reply.code(202).send({ container: await sandbox[verb](actor, params.projectId) }),
+    )
+  }
+  app.get(
+    '/projects/:projectId/container/logs',
+    {
+      config: read,
+      schema: {
+        summary: 'What the container itself wrote',
+        params: InProject,
+        querystring: z.object({ tail: z.coerce.number().int().min(1).max(5_000).default(200) }),
+        response: { 200: ContainerLogs },
+      },
+    },
+    async ({ actor, params, query }) => sandbox.logs(actor, params.projectId, query.tail),
+  )
+  app.get(
+    '/projects/:projectId/container/stats',
+    {
+      config: read,
+      schema: {
+        summary: 'What the sandbox uses now',
+        params: InProject,
+        response: { 200: z.object({ now: Stats.nullable() }) },
+      },
+    },
+    async ({ actor, params }) => ({ now: await sandbox.stats(actor, params.projectId) }),
+  )
+  app.post(
+    '/projects/:projectId/exec',
+    {
+      config: work,
+      schema: { summary: 'Run a command', params: InProject, body: Exec, response: { 200: ExecResult } },
+    },
+    async ({ actor, params, body }) => sandbox.exec(actor, params.projectId, body),
+  )
+  app.get(
+    '/projects/:projectId/terminals',
+    {
+      config: work,
+      schema: { summary: 'Open terminals', params: InProject, response: { 200: page(Terminal) } },
+    },
+    async ({ actor, params }) => ({ items: await sandbox.listTerminals(actor, params.projectId), nextCursor: null }),
+  )
+  app.delete(
+    '/projects/:projectId/terminals/:terminalId',
+    { config: work, schema: { summary: 'End a terminal', params: OfTerminal, response: { 204: z.null() } } },
+    async ({ actor, params }, reply) => {
+      await sandbox.removeTerminal(actor, params.projectId, params.terminalId)
+      return reply.code(204).send(null)
+    },
+  )
+}
