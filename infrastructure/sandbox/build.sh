@@ -61,7 +61,8 @@ context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 trap 'exit 130' INT TERM
 
-case $("$docker" info --format '{{.Architecture}}') in
+# Podman keeps the word elsewhere.
+case $("$docker" info --format '{{.Architecture}}' 2>/dev/null || "$docker" info --format '{{.Host.Arch}}') in
   x86_64 | amd64) cpu=x64 ;;
   aarch64 | arm64) cpu=arm64 ;;
   '') fail 'the engine does not answer' ;;
@@ -139,6 +140,15 @@ npm_fetch "$context/top/supervisor"
 chmod -R go+rX "$context/top"
 printf 'FROM %s\nCOPY supervisor/ /opt/guildhall/supervisor/\n' "$tools" >"$context/top/Dockerfile"
 docker_build "$context/top" --label guildhall.image=sandbox -t "$image:$hash" -t "$image:latest"
+
+# Earlier images stay for sandboxes that are made of them; the oldest go, and the engine keeps what is in use.
+drop_old() { # drop_old REPOSITORY HOW_MANY_TO_KEEP
+  "$docker" images "$1" --format '{{.Repository}}:{{.Tag}}' | grep -v ':latest$' | tail -n "+$(($2 + 1))" |
+    while read -r old; do "$docker" rmi "$old" >/dev/null 2>&1 || true; done
+}
+drop_old "$image" 5
+drop_old "$image-tools" 2
+drop_old "$image-base" 2
 
 size=$("$docker" image inspect --format '{{.Size}}' "$image:$hash")
 say "sandbox image: $image:$hash, $((size / 1000000)) MB, $(($(date +%s) - began)) s"
