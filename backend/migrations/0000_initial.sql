@@ -148,6 +148,7 @@ CREATE TABLE "previews" (
 	"project_id" uuid NOT NULL,
 	"branch" text NOT NULL,
 	"branch_label" text NOT NULL,
+	"host" text NOT NULL,
 	"state" text NOT NULL,
 	"port" integer NOT NULL,
 	"command" text NOT NULL,
@@ -155,7 +156,8 @@ CREATE TABLE "previews" (
 	"error" text,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "previews_project_id_branch_pk" PRIMARY KEY("project_id","branch")
+	CONSTRAINT "previews_project_id_branch_pk" PRIMARY KEY("project_id","branch"),
+	CONSTRAINT "previews_host_unique" UNIQUE("host")
 );
 --> statement-breakpoint
 CREATE TABLE "project_members" (

@@ -13,6 +13,8 @@ export const previewTable = pgTable(
     branch: text().notNull(),
     /** The second half of the host name; short, unique in the project, one DNS label with the first half. */
     branchLabel: text().notNull(),
+    /** Both halves, `<previewLabel>--<branchLabel>`: what a request's host name is looked up by. */
+    host: text().notNull().unique(),
     state: text().$type<PreviewState>().notNull(),
     port: integer().notNull(),
     command: text().notNull(),

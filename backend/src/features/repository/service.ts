@@ -17,7 +17,7 @@ import { checkedBranch, checkedSha } from './names.ts'
 import * as objects from './objects.ts'
 import { createPublisher } from './publisher.ts'
 import type { OnProgress } from './set-up.ts'
-import { findBranch, insertBranch, listBranches, toBranch } from './store.ts'
+import { insertBranch, listBranches, toBranch } from './store.ts'
 import { makeRepository } from './template.ts'
 import { createWorkTrees, type Sandboxes } from './work-tree-keeper.ts'
 import { checkOutAt, type Inside } from './work-trees.ts'
@@ -32,6 +32,8 @@ export interface RepositoryOptions {
   templateOf: (projectId: ProjectId) => Promise<{ slug: string; setupCommand: string | null }>
   repositoriesDir: string
   templatesDir: string
+  /** Told after /workspace/main followed main; `isInstalled`: its dependencies were brought in anew. */
+  onMainFollowed?: (projectId: ProjectId, what: { isInstalled: boolean }) => Promise<void>
   log: Log
 }
 
@@ -43,7 +45,7 @@ export function createRepositoryService(options: RepositoryOptions) {
   const { db, authorize, sandbox, templateOf, repositoriesDir, templatesDir, log } = options
   const folderOf = (projectId: ProjectId) => join(repositoriesDir, `${projectId}.git`)
   const inTurn = createQueues()
-  const shared = { db, sandbox, templateOf, folderOf, inTurn, log }
+  const shared = { db, sandbox, templateOf, folderOf, inTurn, log, onMainFollowed: options.onMainFollowed }
   const workTrees = createWorkTrees(shared)
   const publisher = createPublisher({ ...shared, workTrees })
   const mainMover = createMainMover({ ...shared, followMain: workTrees.followMain })
@@ -238,9 +240,9 @@ export function createRepositoryService(options: RepositoryOptions) {
       return fileAt(repository, await objects.commitOf(repository, ref), path)
     },
 
-    /** The task and role behind a branch; null for none. */
-    async branch(projectId: ProjectId, name: string): Promise<{ role: Role | null; taskId: TaskId | null } | null> {
-      return db.system((tx) => findBranch(tx, projectId, name))
+    /** The port that a branch's server may use in the sandbox. Throws `not_found`. */
+    async portOf(projectId: ProjectId, branch: string): Promise<number> {
+      return workTrees.portOf(projectId, checkedBranch(branch))
     },
 
     async removeProject(projectId: ProjectId): Promise<void> {

@@ -31,6 +31,7 @@ export interface Shared {
   templateOf: (projectId: ProjectId) => Promise<{ slug: string; setupCommand: string | null }>
   folderOf: (projectId: ProjectId) => string
   inTurn: ReturnType<typeof createQueues>
+  onMainFollowed: ((projectId: ProjectId, what: { isInstalled: boolean }) => Promise<void>) | undefined
   log: Log
 }
 
@@ -38,7 +39,7 @@ export interface Shared {
 const firstPort = 3_000
 
 /** Keeps the clone and the work trees of a sandbox in step with the bare repository. */
-export function createWorkTrees({ db, sandbox, templateOf, folderOf, inTurn, log }: Shared) {
+export function createWorkTrees({ db, sandbox, templateOf, folderOf, inTurn, onMainFollowed, log }: Shared) {
   /** What has to be done is done by one process at a time; looking is free for all. */
   const changing = <T>(projectId: ProjectId, work: () => Promise<T>): Promise<T> =>
     inTurn(`worktrees:${projectId}`, () =>
@@ -84,12 +85,13 @@ export function createWorkTrees({ db, sandbox, templateOf, folderOf, inTurn, log
     session: Inside,
     branch: string,
     onProgress?: OnProgress,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { setupCommand: command } = await templateOf(projectId)
     const came = await inTurn(`setup:${projectId}:${branch}`, () =>
       bringDependencies(session, { branch, command, ...(onProgress && { onProgress }) }),
     )
     if (came !== 'ready') log.info({ projectId, branch, came }, 'dependencies are in')
+    return came === 'installed'
   }
 
   async function portOf(projectId: ProjectId, branch: string): Promise<number> {
@@ -102,7 +104,7 @@ export function createWorkTrees({ db, sandbox, templateOf, folderOf, inTurn, log
     projectId: ProjectId,
     branch: string,
     onProgress?: OnProgress,
-  ): Promise<{ path: string; port: number }> {
+  ): Promise<{ path: string; port: number; isInstalled: boolean }> {
     const port = await portOf(projectId, branch)
     const head = await commitOf(folderOf(projectId), branch)
     const session = await sandbox.session(projectId)
@@ -112,18 +114,28 @@ export function createWorkTrees({ db, sandbox, templateOf, folderOf, inTurn, log
       log.warn({ projectId, branch, err: error }, 'the work tree could not be brought forward')
       return false
     })
-    if (isChanged) {
-      await dependencies(projectId, session, branch, onProgress).catch((error: unknown) => {
+    const isInstalled =
+      isChanged &&
+      (await dependencies(projectId, session, branch, onProgress).catch((error: unknown) => {
         if (!isAppError(error, 'unavailable')) throw error
         onProgress?.(`${error.message}\n`)
         log.warn({ projectId, branch, err: error }, 'set-up failed; the work tree is there without it')
-      })
-    }
-    return { path: workTreePath(branch), port }
+        return false
+      }))
+    return { path: workTreePath(branch), port, isInstalled }
   }
 
   return {
-    ensure,
+    portOf,
+
+    async ensure(
+      projectId: ProjectId,
+      branch: string,
+      onProgress?: OnProgress,
+    ): Promise<{ path: string; port: number }> {
+      const { path, port } = await ensure(projectId, branch, onProgress)
+      return { path, port }
+    },
 
     async setUp(projectId: ProjectId, branch: string, onProgress?: OnProgress): Promise<void> {
       await portOf(projectId, branch)
@@ -140,7 +152,9 @@ export function createWorkTrees({ db, sandbox, templateOf, folderOf, inTurn, log
 
     async followMain(projectId: ProjectId): Promise<void> {
       const { state } = await sandbox.get({ kind: 'system' }, projectId)
-      if (state === 'running') await ensure(projectId, 'main')
+      if (state !== 'running') return
+      const { isInstalled } = await ensure(projectId, 'main')
+      await onMainFollowed?.(projectId, { isInstalled })
     },
   }
 }
