@@ -9,7 +9,7 @@ export const test = base.extend<object, { product: Product }>({
   product: [
     // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's shape
     async ({}, use) => {
-      const model = await startModel('rehearsal')
+      const model = await startModel()
       const product = await startProduct({ modelUrl: model.url })
       await use(product)
       await product.stop()

@@ -1,5 +1,7 @@
 import { startModelServer } from '../../backend/src/testing/model-server.ts'
+import { rehearsal } from '../../backend/src/testing/scenarios/rehearsal.ts'
 
-const server = await startModelServer({ scenario: process.argv[2] ?? 'rehearsal' })
-console.log(`model ${server.url}`)
+/** The scripted crew as a process of its own. `delayMs` is what it waits before each chunk of an answer. */
+const server = await startModelServer({ scenario: rehearsal, delayMs: Number(process.argv[2] ?? 0) })
+console.log(`model ${server.baseUrl}`)
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)))

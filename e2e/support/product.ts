@@ -52,9 +52,11 @@ async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<
 }
 
 /** The scripted crew on loopback, outside the product so that it outlives a killed one. */
-export async function startModel(scenario: string) {
-  const { child, found } = await startProgram(['e2e/support/model-process.ts', scenario], {}, (line) =>
-    /^model (http:\/\/\S+)/.exec(line)?.[1],
+export async function startModel({ delayMs = 0 } = {}) {
+  const { child, found } = await startProgram(
+    ['e2e/support/model-process.ts', String(delayMs)],
+    {},
+    (line) => /^model (http:\/\/\S+)/.exec(line)?.[1],
   )
   return { url: found, stop: () => end(child, 'SIGTERM') }
 }

@@ -11,7 +11,9 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
 
   // Main moved by a merge, and the words came with it, from the engineer's branch.
   expect(git(product, projectId, 'log', '-1', '--format=%s', 'main')).toMatch(/^merge\(banner\)/)
-  expect(git(product, projectId, 'log', '-S', words, '--format=%ae', 'main', '--', 'src')).toContain('engineer@crew.guildhall')
+  expect(git(product, projectId, 'log', '-S', words, '--format=%ae', 'main', '--', 'src')).toContain(
+    'engineer@crew.guildhall',
+  )
   await expect(page.getByText('merged').first()).toBeVisible()
   consoleIsClean()
 })
@@ -19,7 +21,7 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
 test('a check that stays red never merges, and the person is told why', async ({ page, product }) => {
   const words = nonce()
   await register(page, product)
-  const projectId = await wish(page, `Rehearse a red check that says "${words}"`)
+  const projectId = await wish(page, `Add a banner that says "${words}", with a check that stays red`)
   const before = git(product, projectId, 'rev-parse', 'main')
   await approvePlan(page)
 
@@ -31,7 +33,7 @@ test('a check that stays red never merges, and the person is told why', async ({
 test('two tasks on two branches at once both reach main', async ({ page, product }) => {
   const words = nonce()
   await register(page, product)
-  const projectId = await wish(page, `Add a banner and a footer that say "${words}"`)
+  const projectId = await wish(page, `Add a banner that says "${words}" and a footer that says "${words}"`)
   await approvePlan(page)
 
   await expect(inPreview(page).getByText(words).nth(1)).toBeVisible({ timeout: 280_000 })
