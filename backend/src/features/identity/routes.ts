@@ -15,7 +15,7 @@ import {
 import { page } from '@guildhall/protocol/paging.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { forbidden } from '../../platform/errors.ts'
+import { AppError, forbidden } from '../../platform/errors.ts'
 import type { FastifyPluginAsyncZod } from '../../platform/http/zod.ts'
 import type { Client, IdentityService, SessionGrant } from './service.ts'
 
@@ -28,12 +28,18 @@ export const identityRoutes: FastifyPluginAsyncZod<{ identity: IdentityService }
   const open = { access: 'public' } as const
   const signedIn = { access: 'user' } as const
   const perAddress = { rateLimit: { max: 120, timeWindow: minuteMs } }
-  /** Slows guesses at one account, from however many addresses they come. */
-  const perAccount = app.rateLimit({
+  const triesAt = app.createRateLimit({
     max: 20,
     timeWindow: minuteMs,
     keyGenerator: ({ body }) => `login:${(body as Login).login.toLowerCase()}`,
   })
+  /** Slows guesses at one account, from however many addresses they come. */
+  const perAccount = async (request: FastifyRequest) => {
+    const tries = await triesAt(request)
+    if (tries.isAllowed || !tries.isExceeded) return
+    const retryAfterS = tries.ttlInSeconds
+    throw new AppError('rate_limited', `Too many tries. Try again in ${retryAfterS} s.`, { retryAfterS })
+  }
 
   function start(reply: FastifyReply, { signedIn, refreshToken, cookieMaxAgeS }: SessionGrant): SignedIn {
     reply.setCookie(cookieName, refreshToken, { ...cookieOptions, maxAge: cookieMaxAgeS ?? undefined })
