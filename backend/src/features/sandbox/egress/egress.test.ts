@@ -256,6 +256,14 @@ const connectTo = (client: http2.ClientHttp2Session, authority: string) => {
   return { stream, status }
 }
 
+test('code that tries the same in a loop is told about once a minute', async () => {
+  const { ask, refusals } = await sandboxWith()
+  for (let i = 0; i < 20; i++) await ask({ ':method': 'CONNECT', ':authority': 'example.com:443' })
+  expect(refusals).toEqual(['example.com:443 | This host is not on the list of the project'])
+  for (let i = 0; i < 300; i++) await ask({ ':method': 'CONNECT', ':authority': `n${i}.example.com:443` })
+  expect(refusals.length).toBe(200)
+})
+
 test('an allowed host is reached at the address that was checked, resolved once', async () => {
   const { dial, dialled } = await internet()
   const answers = [['8.8.8.8'], ['127.0.0.1']]

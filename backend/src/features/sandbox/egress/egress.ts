@@ -23,7 +23,7 @@ export type EgressOptions = {
   cacheDir: string
   /** Exact `host:port` pairs an owner allowed. */
   allowedHosts(projectId: ProjectId): Promise<readonly string[]> | readonly string[]
-  /** Tells the project what was refused and why. Not awaited; its failures are logged. */
+  /** Tells the project what was refused and why: a target once a minute. Not awaited; its failures are logged. */
   onRefused(projectId: ProjectId, target: string, reason: string): Promise<void> | void
   log: Log
   /** How names are resolved; the system's resolver unless a test plays it. */
@@ -34,6 +34,8 @@ export type EgressOptions = {
   maxConnections?: number
   maxBytesPerDay?: number
 }
+
+const maxToldPerMinute = 200
 
 /**
  * The platform's side of a sandbox's only way out. `attach` serves an HTTP/2 server session whose streams the supervisor
@@ -93,12 +95,20 @@ export function createEgress(options: EgressOptions) {
     }
   }
 
+  /** What a project was told in the last minute: code that tries in a loop must not fill the log. */
+  const told = new Map<ProjectId, { since: number; targets: Set<string> }>()
+
   function refused(projectId: ProjectId, target: string, reason: string) {
     // The target is the sandbox's own words: cut, and without anything that could break a line.
     const shown = target.replace(/[^\x20-\x7e]/g, '?').slice(0, 300)
-    Promise.resolve(onRefused(projectId, shown, reason)).catch((error: unknown) =>
-      log.error({ err: error, projectId }, 'a refusal could not be told to the project'),
-    )
+    const known = told.get(projectId)
+    const minute =
+      known && Date.now() - known.since < 60_000 ? known : { since: Date.now(), targets: new Set<string>() }
+    told.set(projectId, minute)
+    if (minute.targets.has(shown) || minute.targets.size >= maxToldPerMinute) return
+    minute.targets.add(shown)
+    const tell = async () => onRefused(projectId, shown, reason)
+    tell().catch((error: unknown) => log.error({ err: error, projectId }, 'a refusal could not be told to the project'))
   }
 
   async function serve(projectId: ProjectId, stream: ServerHttp2Stream, headers: IncomingHttpHeaders & PseudoHeaders) {
