@@ -11,7 +11,7 @@ import type { UsageService } from '../usage/service.ts'
 import { hold } from './lease.ts'
 import { closeStep, insertStep, type ModelStep, type Step, type ToolOutput, type ToolStepRow } from './ledger.ts'
 import { addCost, type RunRow } from './store.ts'
-import { storableText } from './storable.ts'
+import { storableText } from '../../platform/db/storable.ts'
 import { cutMiddle, detailBytes } from './tools/text.ts'
 import type { ToolOutcome } from './tools/tool.ts'
 

@@ -3,7 +3,7 @@ import type { MessageId, ProjectId, RunId } from '@guildhall/protocol/ids.ts'
 import { and, asc, eq } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import type { ModelAnswer, ToolUsePart } from '../llm/service.ts'
-import { storable } from './storable.ts'
+import { storable } from '../../platform/db/storable.ts'
 import { stepTable } from './table.ts'
 
 /** What a model step stores before the call: what is said to the model that no tool result says. */

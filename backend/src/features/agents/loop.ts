@@ -10,7 +10,7 @@ import { filesSeen, newestAnswer, openCalls, type ToolOutput, type ToolStepRow }
 import { LeaseLost } from './lease.ts'
 import { messagesOf } from './messages.ts'
 import type { Opening } from './opening.ts'
-import type { RoleFile } from './roles/role.ts'
+import { called, type RoleFile } from './roles/role.ts'
 import { stuckness } from './stuck.ts'
 import { oneLine } from './tools/text.ts'
 import { refuse, type Tool, type ToolCall, type ToolContext, type ToolOutcome } from './tools/tool.ts'
@@ -191,8 +191,7 @@ function permit(parts: LoopParts, use: ToolUsePart, seq: number): { call: ToolCa
   const { tools, role, book, context } = parts
   const tool = tools.find(({ name }) => name === use.name)
   const own = tools.map(({ name }) => name).join(', ')
-  if (!tool)
-    return { refusal: `A ${role.name.toLowerCase()} has no tool \`${use.name.slice(0, 64)}\` here. Yours are: ${own}.` }
+  if (!tool) return { refusal: `The ${called(role)} has no tool \`${use.name.slice(0, 64)}\` here. Yours are: ${own}.` }
   if (use.malformed !== undefined)
     return {
       refusal: `The arguments of ${use.name} were not a JSON object: \`${use.malformed.slice(0, 200)}\`. Call ${use.name} again with valid JSON.`,

@@ -9,6 +9,7 @@ import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
 import { listRunSteps } from './ledger.ts'
 import { crew } from './roles/crew.ts'
+import { called } from './roles/role.ts'
 import {
   changeSeat,
   countAtWork,
@@ -59,7 +60,8 @@ export function createAgentService({ limits = usualLimits, ...deps }: WorkerDeps
    */
   async function startRun(tx: Db, order: RunOrder): Promise<RunId> {
     const { projectId, role, purpose, taskId } = order
-    if (crew[role].tools[purpose].length === 0) throw invalid(`A ${crew[role].name.toLowerCase()} does not ${purpose}`)
+    if (crew[role].tools[purpose].length === 0) throw invalid(`The ${called(crew[role])} does no ${purpose}`)
+    if (purpose !== 'plan' && !taskId) throw invalid(`A run for ${purpose} needs a task`)
     const live = purpose === 'plan' ? await lockLivePlanRun(tx, order.conversationId) : null
     if (live) return live
 

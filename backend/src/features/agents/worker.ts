@@ -22,6 +22,7 @@ import { listSteps } from './ledger.ts'
 import { type Ending, Leaving, runLoop } from './loop.ts'
 import { makeOpening } from './opening.ts'
 import { crew } from './roles/crew.ts'
+import { called } from './roles/role.ts'
 import {
   changeSeat,
   endRun,
@@ -269,7 +270,7 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
 
   async function sayFailure(tx: Db, run: RunRow, error: string): Promise<void> {
     const { projectId, conversationId, id } = run
-    const content = `The ${crew[run.role].name.toLowerCase()} stopped. ${error}`
+    const content = `The ${called(crew[run.role])} stopped. ${error}`
     const about = { projectId, conversationId, runId: id, kind: 'status' as const, content }
     await deps.conversations.post(tx, { ...about, sender: { kind: 'system' }, actor: house })
   }

@@ -2,6 +2,7 @@ import type { Actor, EventActor } from '@guildhall/protocol/actor.ts'
 import type { Event, Fact, Topic } from '@guildhall/protocol/events.ts'
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { type Db, touchTopic } from '../db/database.ts'
+import { storable } from '../db/storable.ts'
 import { eventTable, topicTable } from './table.ts'
 
 export const projectTopic = (projectId: string): Topic => `project:${projectId}`
@@ -12,9 +13,6 @@ const asEventActor = (actor: Actor): EventActor => {
   if (actor.kind === 'agent') return { kind: 'agent', agentId: actor.agentId, runId: actor.runId, role: actor.role }
   return { kind: 'system' }
 }
-
-/** PostgreSQL refuses U+0000 in jsonb, and tool output may hold it: it is shown as the visible mark U+2400. */
-const storable = (data: unknown): unknown => JSON.parse(JSON.stringify(data).replaceAll('\\u0000', '\u2400'))
 
 /**
  * Appends one fact to the log, in the transaction of the state it describes; answers its seq. The topic's row stays

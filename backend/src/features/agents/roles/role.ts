@@ -20,3 +20,6 @@ export const looking = ['read', 'grep'] as const
 export const building = ['read', 'edit', 'write', 'shell', 'grep', 'commit', 'finish'] as const
 export const reviewing = ['read', 'grep', 'shell', 'verdict'] as const
 export const usualLimits = { steps: 60, minutes: 30 }
+
+/** The role in a sentence: "the platform engineer". */
+export const called = ({ role }: RoleFile): string => role.replace('dev_manager', 'manager').replaceAll('_', ' ')

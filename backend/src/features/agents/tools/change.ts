@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isAppError } from '../../../platform/errors.ts'
+import { called } from '../roles/role.ts'
 import { sha256, shortHash } from './files.ts'
 import { done, refuse, type ToolCall, type ToolContext, type ToolOutcome } from './tool.ts'
 
@@ -78,5 +79,5 @@ export function changeFile(
 function outsideOf({ role }: ToolContext, path: string): string | null {
   if (!role.writesUnder || role.writesUnder.some((folder) => path.startsWith(folder))) return null
   const where = role.writesUnder.length > 0 ? `only under ${role.writesUnder.join(', ')}` : 'no files'
-  return `${path} is not yours: a ${role.name.toLowerCase()} writes ${where}. Say in your summary what should change there.`
+  return `${path} is not yours: the ${called(role)} writes ${where}. Say in your summary what should change there.`
 }
