@@ -1,4 +1,4 @@
-import type { ProjectId } from '@guildhall/protocol/ids.ts'
+import type { ProjectId, Sha } from '@guildhall/protocol/ids.ts'
 import type { SandboxState } from '@guildhall/protocol/sandbox.ts'
 import { sql } from 'drizzle-orm'
 import type { ProjectOverview } from '../features/projects/service.ts'
@@ -42,4 +42,14 @@ export async function readOverview(db: Database, projectIds: ProjectId[]): Promi
       },
     ]),
   )
+}
+
+/** Where main stands as the log has told it; null while the project is being made. The caller has asked. */
+export async function readMainHead(db: Database, projectId: ProjectId): Promise<Sha | null> {
+  const { rows } = await db.system((tx) =>
+    tx.execute<{ head_sha: Sha }>(sql`
+      select b.head_sha from git_branches b join projects p on p.id = b.project_id and p.default_branch = b.name
+      where b.project_id = ${projectId}`),
+  )
+  return rows[0]?.head_sha ?? null
 }

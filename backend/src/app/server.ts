@@ -40,7 +40,7 @@ export async function createServer({
   log: Log
   distDir?: string
 }) {
-  const { hub, identity, authorize } = services
+  const { preview, hub, identity, authorize } = services
   let server: Server
   const port = () => (server.address() as AddressInfo | null)?.port ?? 0
   const origins = createOwnOrigins({ publicUrl: config.publicUrl, port })
@@ -55,9 +55,10 @@ export async function createServer({
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, log),
     serverFactory(handler) {
       server = createHttpServer((request, response) => {
-        handler(request, response)
+        if (!preview.handle(request, response)) handler(request, response)
       })
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        if (preview.upgrade(request, socket, head)) return
         if (request.url?.split('?', 1)[0] === '/ws') hub.upgrade(request, socket, head, origins)
         else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n')
       })

@@ -5,6 +5,7 @@ import { createChatService } from '../features/chat/service.ts'
 import { createConversationService } from '../features/conversations/service.ts'
 import { createIdentityService } from '../features/identity/service.ts'
 import { createLlmService } from '../features/llm/service.ts'
+import { createPreviewService } from '../features/preview/service.ts'
 import { createAuthorize, createProjectService, type ProjectService } from '../features/projects/service.ts'
 import { createPromptService } from '../features/prompts/service.ts'
 import { createHub } from '../features/realtime/service.ts'
@@ -14,11 +15,10 @@ import { createTaskService } from '../features/tasks/service.ts'
 import { createUsageService } from '../features/usage/service.ts'
 import type { Config } from '../platform/config.ts'
 import type { Database } from '../platform/db/database.ts'
-import { isAppError } from '../platform/errors.ts'
 import type { Log } from '../platform/log.ts'
 import type { PubSub } from '../platform/pubsub/pubsub.ts'
 import type { Queue } from '../platform/queue/queue.ts'
-import { readOverview } from './overview.ts'
+import { readMainHead, readOverview } from './overview.ts'
 import { createProbes } from './probes.ts'
 
 const house = { kind: 'system' } as const
@@ -34,12 +34,15 @@ export function buildServices({
   db,
   queue,
   pubsub,
+  port = () => config.port,
   log,
 }: {
   config: Config
   db: Database
   queue: Queue
   pubsub: PubSub
+  /** Where this process listens, once it does. */
+  port?: () => number
   log: Log
 }) {
   const { jwtSecret, registration, dataDir } = config
@@ -54,6 +57,7 @@ export function buildServices({
       { name: 'repository', run: (projectId) => repository.provision(projectId) },
       { name: 'sandbox', run: (projectId) => sandbox.provision(projectId) },
       { name: 'code', run: async (projectId) => void (await repository.ensureWorkTree(projectId, 'main')) },
+      { name: 'preview', run: async (projectId) => void (await preview.start(house, projectId, 'main')) },
     ],
     remove: [
       { name: 'runs', run: (projectId) => agents.cancelProject(projectId) },
@@ -63,12 +67,7 @@ export function buildServices({
     openConversation: (tx, projectId) => conversations.open(tx, { projectId, title: 'Main' }),
     overview: (projectIds) => readOverview(db, projectIds),
     sandboxOf: (actor, projectId) => sandbox.get(actor, projectId),
-    headOf: (projectId) =>
-      repository.head(projectId, 'main').catch((error: unknown) => {
-        // Before its first commit, a project has none.
-        if (isAppError(error, 'not_found')) return null
-        throw error
-      }),
+    headOf: (projectId) => readMainHead(db, projectId),
     rest: async (projectId) => void (await sandbox.stop(house, projectId)),
     log,
   })
@@ -101,6 +100,22 @@ export function buildServices({
     templateOf,
     repositoriesDir: join(dataDir, 'repositories'),
     templatesDir,
+    onMainFollowed: (projectId, what) => preview.mainFollowed(projectId, what),
+    log,
+  })
+
+  const preview = createPreviewService({
+    db,
+    authorize,
+    sandbox,
+    repository,
+    identity,
+    queue,
+    async projectOf(projectId) {
+      const { project, template } = await projects.facts(projectId)
+      return { previewLabel: project.previewLabel, startCommand: template.startCommand }
+    },
+    address: { publicUrl: config.publicUrl, domain: config.previewDomain, port },
     log,
   })
 
@@ -155,6 +170,7 @@ export function buildServices({
     sandbox,
     hub,
     repository,
+    preview,
 
     llm,
     conversations,
@@ -171,6 +187,7 @@ export function buildServices({
       await hub.close()
       agents.close()
       await projects.close()
+      preview.close()
       await sandbox.close()
       identity.close()
       health.close()

@@ -3,7 +3,7 @@ import { type OpenDatabase, openDatabase } from '../platform/db/open.ts'
 import { createLog, type Log } from '../platform/log.ts'
 import { createPubSub } from '../platform/pubsub/pubsub.ts'
 import { createQueue } from '../platform/queue/queue.ts'
-import { createServer } from './server.ts'
+import { createServer, type GuildhallServer } from './server.ts'
 import { buildServices, type Services } from './services.ts'
 import { version } from './version.ts'
 import { startWorkers } from './workers.ts'
@@ -25,8 +25,9 @@ export async function start({ serve, work }: { serve: boolean; work: boolean }):
   const database = await reachDatabase(config, log)
   const pubsub = createPubSub({ redisUrl: config.redisUrl, log })
   const queue = createQueue({ systemUrl: database.systemUrl, redisUrl: config.redisUrl, log })
-  const services = buildServices({ config, db: database.db, queue, pubsub, log })
-  const server = serve ? await createServer({ services, config, log }) : null
+  const port = (): number => server?.port() || config.port
+  const services = buildServices({ config, db: database.db, queue, pubsub, port, log })
+  const server: GuildhallServer | null = serve ? await createServer({ services, config, log }) : null
   const workers = work ? startWorkers({ services, queue, log }) : null
 
   async function stop(): Promise<void> {
@@ -47,7 +48,7 @@ export async function start({ serve, work }: { serve: boolean; work: boolean }):
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     throw new ConfigError([`Port ${config.port} is taken by another program. Stop it, or set PORT.`])
   }
-  await tell({ config, database, services, serve, work, port: server?.port() ?? config.port })
+  await tell({ config, database, services, serve, work, port: port() })
   return stop
 }
 

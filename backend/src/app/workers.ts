@@ -11,7 +11,7 @@ const sweepMs = 1_000
  * the services.
  */
 export function startWorkers({ services, queue, log }: { services: Services; queue: Queue; log: Log }) {
-  const { projects, tasks, agents } = services
+  const { projects, preview, tasks, agents } = services
   queue.work('project.provision', (id) => projects.provision(id as ProjectId), { concurrency: 4 })
   queue.work('project.remove', (id) => projects.finishRemoval(id as ProjectId), { concurrency: 2 })
   let sweeping: Promise<void> | null = null
@@ -22,6 +22,8 @@ export function startWorkers({ services, queue, log }: { services: Services; que
       .finally(() => (sweeping = null))
   }, sweepMs)
   const taskJobs = startTaskJobs({ queue, tasks, log })
+  preview.work()
+  preview.resume().catch((error: unknown) => log.error({ err: error }, 'previews could not be resumed'))
   const crew = agents.work()
 
   return {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createServer } from '../app/server.ts'
+import { createServer, type GuildhallServer } from '../app/server.ts'
 import { buildServices } from '../app/services.ts'
 import { readConfig } from '../platform/config.ts'
 import { createLog } from '../platform/log.ts'
@@ -28,8 +28,8 @@ export async function freshApp(env: Record<string, string> = {}) {
   const log = createLog({ level: config.logLevel })
   const pubsub = createPubSub({ log })
   const queue = createQueue({ systemUrl: database.systemUrl, log })
-  const services = buildServices({ config, db: database.db, queue, pubsub, log })
-  const server = await createServer({ services, config, log })
+  const services = buildServices({ config, db: database.db, queue, pubsub, port: () => server.port(), log })
+  const server: GuildhallServer = await createServer({ services, config, log })
   await server.app.listen({ port: 0, host: '127.0.0.1' })
   const origin = `http://127.0.0.1:${server.port()}`
 
