@@ -11,7 +11,8 @@ import { createSandboxImage } from './image.ts'
 const run = promisify(execFile)
 const docker = new Docker()
 const log = createLog({ level: 'silent' })
-const imageOf = (image: string) => createSandboxImage({ docker, dockerHost: null, image, baseImage: null, log })
+const hasImage = async (name: string) => (await docker.listImages({ filters: { reference: [name] } })).length > 0
+const imageOf = (image: string) => createSandboxImage({ hasImage, dockerHost: null, image, baseImage: null, log })
 // The first build on a machine takes a minute or two.
 const timeout = 900_000
 

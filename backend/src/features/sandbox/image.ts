@@ -2,7 +2,6 @@ import { execFile, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type Docker from 'dockerode'
 import { AppError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
 
@@ -25,18 +24,19 @@ const buildTimeoutMs = 30 * 60_000
  * supervisor gives a new image at the next start, and an unchanged one is found in milliseconds.
  */
 export function createSandboxImage(options: {
-  docker: Docker
+  /** Whether the engine has an image of that name: the driver's. */
+  hasImage(name: string): Promise<boolean>
   /** The engine's address for the command line, as DOCKER_HOST; null = its own default. */
   dockerHost: string | null
-  /** Repository of the image. With a tag it is the operator's own image: used as it is, never built. */
+  /** Repository of the image. With a tag or a digest it is the operator's own image: used as it is, never built. */
   image: string
   baseImage: string | null
   log: Log
   onProgress?(line: string): void
 }) {
-  const { docker, dockerHost, image, baseImage, log, onProgress } = options
+  const { hasImage, dockerHost, image, baseImage, log, onProgress } = options
   const state: ImageState = { status: 'unknown', name: null, lines: [], error: null }
-  const isOperators = /:[^/]+$/.test(image)
+  const isOperators = /[:@][^/]+$/.test(image)
   const env = {
     ...process.env,
     SANDBOX_IMAGE: image,
@@ -44,16 +44,6 @@ export function createSandboxImage(options: {
     ...(dockerHost ? { DOCKER_HOST: dockerHost } : {}),
   }
   let underWay: Promise<string> | null = null
-
-  async function exists(name: string): Promise<boolean> {
-    try {
-      await docker.getImage(name).inspect()
-      return true
-    } catch (error) {
-      if ((error as { statusCode?: number }).statusCode === 404) return false
-      throw error
-    }
-  }
 
   function build(): Promise<void> {
     return new Promise((done, reject) => {
@@ -75,7 +65,7 @@ export function createSandboxImage(options: {
   async function make(): Promise<string> {
     const name = isOperators ? image : (await run('sh', [script, '--name'], { env })).stdout.trim()
     state.name = name
-    if (!(await exists(name))) {
+    if (!(await hasImage(name))) {
       if (isOperators) throw new Error(`The engine has no image ${name} (SANDBOX_IMAGE)`)
       Object.assign(state, { status: 'building', lines: [], error: null })
       await build()

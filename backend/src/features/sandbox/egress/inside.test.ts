@@ -68,7 +68,8 @@ beforeAll(async () => {
     onRefused: (_projectId, target, reason) => void refusals.push(`${target} | ${reason}`),
     log,
   })
-  const image = createSandboxImage({ docker, dockerHost: null, image: 'guildhall-sandbox', baseImage: null, log })
+  const hasImage = async (name: string) => (await docker.listImages({ filters: { reference: [name] } })).length > 0
+  const image = createSandboxImage({ hasImage, dockerHost: null, image: 'guildhall-sandbox', baseImage: null, log })
   box = await docker.createContainer({
     Image: await image.ensure(),
     User: '20998:20998',
