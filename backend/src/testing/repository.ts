@@ -21,13 +21,16 @@ const template = {
 }
 
 /** A project with a real repository and a sandbox of the local driver, in a database and folders of its own. */
-export async function repositoryWorld(overrides: Partial<RepositoryOptions> = {}) {
+export async function repositoryWorld({
+  files = {},
+  ...overrides
+}: Partial<RepositoryOptions> & { files?: Record<string, string> } = {}) {
   const database = await freshDatabase()
   const { db } = database
   const folder = await freshFolder()
   const owner = await freshUser(db)
   const projectId = await freshProject(db, owner)
-  await writeFiles(join(folder.path, 'templates', 'test'), template)
+  await writeFiles(join(folder.path, 'templates', 'test'), { ...template, ...files })
   const local = await freshLocalSandbox()
   const sandbox = { state: 'running' as 'running' | 'sleeping', calls: 0 }
   const session: SandboxSession = {
@@ -53,7 +56,7 @@ export async function repositoryWorld(overrides: Partial<RepositoryOptions> = {}
   const repository = createRepositoryService(options)
   await repository.provision(projectId)
   return {
-    db,
+    ...database,
     owner,
     projectId,
     options,

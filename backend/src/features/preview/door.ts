@@ -6,12 +6,12 @@ import { isAppError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
 import type { IdentityService } from '../identity/service.ts'
 import type { Authorize } from '../projects/service.ts'
-import type { SandboxService } from '../sandbox/service.ts'
 import { createGrants, type Grant, grantS } from './grants.ts'
 import { cookieName, ownCookies, shapeFault } from './headers.ts'
 import { readHost } from './host.ts'
 import { type Notice, sendNotice } from './pages.ts'
 import { passRequest, passUpgrade, type Target } from './proxy.ts'
+import type { Sandboxes } from './runner.ts'
 import { findByHost, type PreviewRow } from './store.ts'
 import { linkUsed, noticeOf, openFromWorkbench, readersOnly, unknownPreview } from './words.ts'
 
@@ -19,7 +19,7 @@ export interface DoorOptions {
   db: Database
   authorize: Authorize
   identity: Pick<IdentityService, 'takeTicket' | 'actorOfSession'>
-  sandbox: Pick<SandboxService, 'session'>
+  sandbox: Pick<Sandboxes, 'session'>
   domain: string
   originOf: (host: string) => string
   /** Origins of the workbench: the only pages that may show a preview in a frame. */

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { ProjectId } from '@guildhall/protocol/ids.ts'
 import type { PreviewState } from '@guildhall/protocol/preview.ts'
+import type { Sandbox } from '@guildhall/protocol/sandbox.ts'
 import type { Database } from '../../platform/db/database.ts'
 import { isAppError } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import type { Log } from '../../platform/log.ts'
 import type { RepositoryService } from '../repository/service.ts'
-import type { SandboxService, SandboxSession } from '../sandbox/service.ts'
+import type { SandboxSession } from '../sandbox/service.ts'
 import { changePreview, findPreview, type PreviewRow, toPreview } from './store.ts'
 import { tailOf } from './words.ts'
 
@@ -19,9 +20,17 @@ const tellEveryMs = 1_500
 
 export const processName = (branch: string) => `preview:${branch}`
 
+type Session = Pick<SandboxSession, 'dial' | 'process' | 'startProcess' | 'stopProcess'>
+/** What a preview needs of the sandboxes. */
+export interface Sandboxes {
+  get: (actor: Actor, projectId: ProjectId) => Promise<Pick<Sandbox, 'state'>>
+  /** Wakes it. */
+  session: (projectId: ProjectId) => Promise<Session>
+}
+
 export interface RunnerOptions {
   db: Database
-  sandbox: Pick<SandboxService, 'session' | 'get'>
+  sandbox: Sandboxes
   repository: Pick<RepositoryService, 'ensureWorkTree' | 'setUp'>
   originOf: (host: string) => string
   log: Log
@@ -60,7 +69,7 @@ export function createRunner({ db, sandbox, repository, originOf, log, readyMs =
     }
   }
 
-  const isListening = (session: SandboxSession, port: number): Promise<boolean> =>
+  const isListening = (session: Session, port: number): Promise<boolean> =>
     session.dial(port).then(
       (stream) => {
         stream.destroy()
@@ -73,15 +82,13 @@ export function createRunner({ db, sandbox, repository, originOf, log, readyMs =
     )
 
   /** Waits until the server listens. Answers how it is then, with the end of what it said. */
-  async function settle(session: SandboxSession, row: PreviewRow) {
+  async function settle(session: Session, row: PreviewRow) {
     const until = Date.now() + readyMs
     for (;;) {
       const process = await session.process(processName(row.branch))
       const logTail = tailOf(process?.tail ?? '')
       if (!process || process.state === 'exited') {
-        const code = process?.exitCode
-        const how = code === null || code === undefined ? 'was ended' : `ended with exit code ${code}`
-        return { state: 'crashed' as const, error: `\`${row.command}\` ${how}.`, logTail }
+        return { state: 'crashed' as const, error: `\`${row.command}\` ${endOf(process?.exitCode)}.`, logTail }
       }
       if (await isListening(session, row.port)) return { state: 'ready' as const, error: null, logTail }
       if (Date.now() > until) {
@@ -100,7 +107,7 @@ export function createRunner({ db, sandbox, repository, originOf, log, readyMs =
     if (!(await change(row, ['installing', 'starting'], { state: 'starting', logTail: '', error: null }))) return
     const session = await sandbox.session(projectId)
     await session.startProcess(processName(branch), {
-      argv: ['sh', '-c', `exec ${command}`],
+      argv: ['sh', '-c', command],
       cwd: path,
       env: { PORT: String(port), HOST: '127.0.0.1', BROWSER: 'none', FORCE_COLOR: '0' },
     })
@@ -109,7 +116,7 @@ export function createRunner({ db, sandbox, repository, originOf, log, readyMs =
     if (!(await change(row, ['starting'], settled))) await stopUnlessWanted(session, row)
   }
 
-  async function stopUnlessWanted(session: SandboxSession, { projectId, branch }: PreviewRow): Promise<void> {
+  async function stopUnlessWanted(session: Session, { projectId, branch }: PreviewRow): Promise<void> {
     const now = await db.system((tx) => findPreview(tx, projectId, branch))
     if (!now || now.state === 'stopped') await session.stopProcess(processName(branch))
   }
@@ -157,3 +164,10 @@ export function createRunner({ db, sandbox, repository, originOf, log, readyMs =
   }
 }
 export type Runner = ReturnType<typeof createRunner>
+
+function endOf(exitCode: number | null | undefined): string {
+  if (exitCode === null || exitCode === undefined) return 'was ended'
+  // 128 + SIGKILL: nobody but the kernel does that to a server by itself.
+  if (exitCode === 137) return 'was killed (exit code 137); most often that means it ran out of memory'
+  return `ended with exit code ${exitCode}`
+}

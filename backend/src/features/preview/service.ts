@@ -9,10 +9,9 @@ import type { Queue } from '../../platform/queue/queue.ts'
 import type { IdentityService } from '../identity/service.ts'
 import type { Authorize } from '../projects/service.ts'
 import type { RepositoryService } from '../repository/service.ts'
-import type { SandboxService } from '../sandbox/service.ts'
 import { createDoor } from './door.ts'
 import { branchLabelOf, hostOf, originOf, type PreviewAddress } from './host.ts'
-import { createRunner } from './runner.ts'
+import { createRunner, type Sandboxes } from './runner.ts'
 import { ensurePreview, findPreview, listInStates, type PreviewRow, toPreview } from './store.ts'
 
 type Person = Actor & { kind: 'user' }
@@ -26,7 +25,7 @@ const lostAfterMs = 180_000
 export interface PreviewOptions {
   db: Database
   authorize: Authorize
-  sandbox: Pick<SandboxService, 'session' | 'get'>
+  sandbox: Sandboxes
   repository: Pick<RepositoryService, 'ensureWorkTree' | 'setUp' | 'portOf'>
   identity: Pick<IdentityService, 'issueTicket' | 'takeTicket' | 'actorOfSession'>
   queue: Queue
