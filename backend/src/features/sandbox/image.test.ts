@@ -60,7 +60,7 @@ test('what a project needs is in it, and nothing of the machine it was built on'
   ])
 })
 
-test('an image of the operator is used as it is, and its absence is said instead of built away', async () => {
+test('an image of the operator is used as it is, and its absence is said instead of built away', { timeout: 30_000 }, async () => {
   const image = imageOf('guildhall-test-none:1')
   await expect(image.ensure()).rejects.toMatchObject({
     code: 'unavailable',
@@ -69,7 +69,7 @@ test('an image of the operator is used as it is, and its absence is said instead
   expect(image.state().status).toBe('failed')
 })
 
-test('the name changes with the base', async () => {
+test('the name changes with the base', { timeout: 30_000 }, async () => {
   const script = fileURLToPath(new URL('../../../../infrastructure/sandbox/build.sh', import.meta.url))
   const nameWith = async (env: NodeJS.ProcessEnv) => {
     return (await run('sh', [script, '--name'], { env: { ...process.env, ...env } })).stdout

@@ -10,13 +10,16 @@ import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import type { ProjectId } from '@guildhall/protocol/ids.ts'
 import Docker from 'dockerode'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { newId } from '../../../platform/ids.ts'
 import { createLog } from '../../../platform/log.ts'
 import { createSandboxImage } from '../image.ts'
 import { createEgress, type Egress } from './egress.ts'
 
 /** Real npm and pip in a real container without a network, against a registry that is played on loopback. */
+
+// npm starts a process and unpacks files: on a busy machine that takes longer than a unit test may.
+vi.setConfig({ testTimeout: 120_000 })
 
 const run = promisify(execFile)
 const docker = new Docker()
