@@ -60,14 +60,18 @@ test('what a project needs is in it, and nothing of the machine it was built on'
   ])
 })
 
-test('an image of the operator is used as it is, and its absence is said instead of built away', { timeout: 30_000 }, async () => {
-  const image = imageOf('guildhall-test-none:1')
-  await expect(image.ensure()).rejects.toMatchObject({
-    code: 'unavailable',
-    message: expect.stringContaining('none:1'),
-  })
-  expect(image.state().status).toBe('failed')
-})
+test(
+  'an image of the operator is used as it is, and its absence is said instead of built away',
+  { timeout: 30_000 },
+  async () => {
+    const image = imageOf('guildhall-test-none:1')
+    await expect(image.ensure()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('none:1'),
+    })
+    expect(image.state().status).toBe('failed')
+  },
+)
 
 test('the name changes with the base', { timeout: 30_000 }, async () => {
   const script = fileURLToPath(new URL('../../../../infrastructure/sandbox/build.sh', import.meta.url))
