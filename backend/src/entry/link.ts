@@ -19,5 +19,5 @@ await main(async () => {
   await pubsub.close()
   await database.close()
   console.log('Sign in (once, within 15 minutes; earlier links stop working):')
-  console.log(`${config.publicUrl ?? `http://localhost:${config.port}`}/link#token=${token}`)
+  console.log(`${config.publicUrl ?? `http://localhost:${config.port}`}/link#${token}`)
 })

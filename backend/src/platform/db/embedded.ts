@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
 import { locateBinaries, rootState, type RunAs, unprivilegedUser } from './embedded-binaries.ts'
 import { type DatabaseUrls, prepareServer, withClient } from './roles.ts'
 
@@ -24,7 +25,7 @@ export interface EmbeddedPostgres extends DatabaseUrls {
   /** Whether a server of another process was already there; then `stop` leaves it running. */
   adopted: boolean
   pid: () => number
-  /** Close every pool first: a client that loses its server reports an error. */
+  /** Close every pool first: a client that loses its server reports an error, and a second is all they get. */
   stop(): Promise<void>
 }
 
@@ -104,10 +105,24 @@ export async function startEmbeddedPostgres({
     async stop() {
       stopping = true
       if (!server.child) return
+      await quiet(adminUrl)
       server.child.stdin?.end()
       await watching
     },
   }
+}
+
+/** A pool says that it ended before its connections have: waits until the server has seen them all go. */
+async function quiet(adminUrl: string) {
+  const others = "select from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+  const waitForOthers = async (client: pg.Client) => {
+    for (let tries = 0; tries < 50; tries += 1) {
+      if ((await client.query(others)).rowCount === 0) return
+      await sleep(20)
+    }
+  }
+  // A server that is gone already has nobody to wait for.
+  await withClient(adminUrl, waitForOthers).catch(() => undefined)
 }
 
 interface Place {

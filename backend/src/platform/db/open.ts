@@ -18,7 +18,7 @@ export interface OpenDatabase extends DatabaseUrls {
 export async function openDatabase({ config, log }: { config: Config; log: Log }): Promise<OpenDatabase> {
   const { urls, source, stop } = await findServer(config, log)
   await migrateDatabase(urls.migrateUrl)
-  const onPoolError = (error: Error) => log.warn({ err: error }, 'a database connection was lost')
+  const onPoolError = (error: Error) => log.warn({ reason: error.message }, 'a database connection was lost')
   const db = createDatabase({ ...urls, onPoolError })
   return {
     ...urls,

@@ -37,7 +37,7 @@ function inProcess(): PubSub {
 }
 
 function overRedis(url: string, log: Log): PubSub {
-  const onError = (error: Error) => log.warn({ err: error }, 'Redis is away for a moment')
+  const onError = (error: Error) => log.warn({ reason: error.message }, 'Redis is away for a moment')
   // Kept apart: a connection that subscribes can do nothing else. Both come back by themselves and subscribe again.
   const sender = new Redis(url, { maxRetriesPerRequest: 1, enableOfflineQueue: true, commandTimeout: 2_000 })
   const receiver = new Redis(url, { maxRetriesPerRequest: null })

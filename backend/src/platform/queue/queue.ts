@@ -66,7 +66,8 @@ export function createQueue({
   const onError = (error: Error) => {
     if (Date.now() < quietUntil) return
     quietUntil = Date.now() + 5_000
-    log.warn({ err: error }, 'the queue has lost its server')
+    // Only the words: the driver's errors carry its whole client.
+    log.warn({ reason: error.message }, 'the queue has lost its server')
   }
   const backend: Backend = redisUrl ? onRedis(redisUrl, onError) : onPostgres(systemUrl, onError)
   const queues = new Map<JobName, BullQueue>()
@@ -103,7 +104,7 @@ export function createQueue({
       try {
         await within(ringTimeoutMs, added)
       } catch (error) {
-        log.warn({ err: error, job: name, id }, 'a ring was lost; the sweep will find its row')
+        log.warn({ reason: String(error), job: name, id }, 'a ring was lost; the sweep will find its row')
       }
     },
     work(name, handler, { concurrency }) {
@@ -128,7 +129,7 @@ export function createQueue({
       await Promise.all(
         [...workers.values()].map((worker) =>
           within(graceMs, worker.close()).catch((error: unknown) => {
-            log.warn({ err: error, job: worker.name }, 'a job was still at work when the queue closed')
+            log.warn({ reason: String(error), job: worker.name }, 'a job was still at work when the queue closed')
             return worker.close(true)
           }),
         ),
