@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, ConfigError, readConfig } from '../platform/config.ts'
 import { type OpenDatabase, openDatabase } from '../platform/db/open.ts'
 import { createLog, type Log } from '../platform/log.ts'
@@ -115,7 +116,17 @@ async function tell({
 }): Promise<void> {
   const rows: [string, string][] = [['database', database.source]]
   for (const { name, probe } of services.probes.slice(1)) {
-    const { status, detail } = await probe().catch((error: unknown) => ({ status: 'failing', detail: reasonOf(error) }))
+    const ask = () => probe().catch((error: unknown) => ({ status: 'failing', detail: reasonOf(error) }))
+    let { status, detail } = await ask()
+    // An engine that was started with us needs a moment to answer.
+    for (
+      let tries = 0;
+      name === 'container engine' && status !== 'ok' && config.engine !== 'none' && tries < 10;
+      tries++
+    ) {
+      await sleep(200)
+      ;({ status, detail } = await ask())
+    }
     rows.push([name, status === 'ok' ? detail : `${status}: ${detail}`])
   }
   const address = config.publicUrl ?? `http://localhost:${port}`
