@@ -231,14 +231,6 @@ create function guildhall_rotate_session(session_id uuid, old_hash text, new_has
   $$;
 --> statement-breakpoint
 
-create function guildhall_revoke_session(session_id uuid) returns setof sessions
-  language sql security definer set search_path = pg_catalog, public, pg_temp
-  as $$
-    update public.sessions s set revoked_at = now()
-      where s.id = session_id and s.revoked_at is null returning s.*
-  $$;
---> statement-breakpoint
-
 -- Takes a single-use ticket: whoever deletes the row has it. Nothing when it is unknown, used or too old.
 create function guildhall_take_ticket(ticket_kind text, ticket_hash text) returns setof tickets
   language sql security definer set search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,5 @@
 // Dependencies and the page, each only when something changed since the last time.
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,5 +24,13 @@ export async function installDependencies() {
   return true
 }
 
-/** turbo knows what the page is made from and brings it back from its cache when nothing changed. */
-export const turbo = (task) => run(join(root, 'node_modules/.bin/turbo'), ['run', task, '--output-logs=errors-only'])
+/** turbo knows what a task reads and brings the outcome back from its cache when nothing changed. Quiet unless it fails. */
+export function turbo(task) {
+  const { status, stdout, stderr } = spawnSync(
+    join(root, 'node_modules/.bin/turbo'),
+    ['run', task, '--output-logs=errors-only'],
+    { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 64 * 1024 * 1024 },
+  )
+  if (status !== 0) say(`${stdout}${stderr}`)
+  return status === 0
+}

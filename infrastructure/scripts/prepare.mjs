@@ -6,7 +6,7 @@ import { say, seconds } from './shell.mjs'
 
 const began = Date.now()
 if (!(await installDependencies())) fail('The dependencies could not be installed. Is the npm registry reachable?')
-if ((await turbo('build')) !== 0) fail('The page could not be built.')
+if (!turbo('build')) fail('The page could not be built.')
 const engine = await ensureEngine()
 
 for (const { name, text } of inspect()) say(`  ${name.padEnd(17)} ${text}`)

@@ -88,9 +88,9 @@ if (isReady) {
   await step('sandbox image', command('sh', ['infrastructure/sandbox/build.sh']))
   await step('format', command(bin('prettier'), ['--check', '--log-level', 'warn', '.']))
   await step('lint', command(bin('eslint'), ['.', '--max-warnings', '0']))
-  await step('types', async () => (await turbo('types')) === 0)
+  await step('types', async () => turbo('types'))
   await step('layers', command('node', ['infrastructure/scripts/check-layers.mjs']))
-  await step('build', async () => (await turbo('build')) === 0)
+  await step('build', async () => turbo('build'))
   for (const folder of ['packages/protocol', 'backend', 'infrastructure/sandbox/supervisor', 'frontend']) {
     const { scripts } = JSON.parse(readFileSync(join(root, folder, 'package.json')))
     if (scripts.test) await step(`tests of ${folder}`, () => vitest(folder))
