@@ -83,6 +83,8 @@ export async function createServer({
   const ownSockets = () =>
     origins
       .list()
+      // A CSP source cannot name an IPv6 address; 'self' covers the page's own socket there.
+      .filter((origin) => !origin.includes('['))
       .map((origin) => origin.replace(/^http/, 'ws'))
       .join(' ')
   await app.register(helmet, {

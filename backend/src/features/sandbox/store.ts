@@ -41,8 +41,8 @@ export async function insertSlot(
     if (known) return { row: known, isNew: false }
   }
   const free = await tx.execute<{ uid: number }>(
-    sql`select uid from generate_series(${firstUid}::int, ${lastUid}::int) as uid
-        where not exists (select from ${slotTable} where ${slotTable.uid} = uid) order by uid limit 1`,
+    sql`select candidate as uid from generate_series(${firstUid}::int, ${lastUid}::int) as candidate
+        where not exists (select from ${slotTable} where ${slotTable.uid} = candidate) order by candidate limit 1`,
   )
   const uid = free.rows[0]?.uid
   if (uid === undefined) throw new AppError('unavailable', `There are ${lastUid - firstUid + 1} sandboxes already`)
