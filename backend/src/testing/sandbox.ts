@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { SlotId } from '@guildhall/protocol/ids.ts'
 import { createLocalDriver } from '../features/sandbox/drivers/local.ts'
 import { openSession, type OpenSession } from '../features/sandbox/session/session.ts'
@@ -10,6 +11,8 @@ import { newId } from '../platform/ids.ts'
 export async function freshLocalSandbox(): Promise<{
   session: OpenSession
   root: string
+  /** One more bridge to its supervisor, as another process would open it. */
+  openBridge: () => Promise<Duplex>
   close: () => Promise<void>
 }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'guildhall-test-'))
@@ -23,6 +26,7 @@ export async function freshLocalSandbox(): Promise<{
   return {
     session,
     root,
+    openBridge: () => driver.openBridge(slotId, 'ctl'),
     async close() {
       session.close()
       await driver.remove(slotId)

@@ -4,6 +4,7 @@ import type { Database } from '../../platform/db/database.ts'
 import type { Log } from '../../platform/log.ts'
 import type { SandboxDriver } from './driver.ts'
 import type { Egress } from './egress/egress.ts'
+import { ElasticBridge } from './session/elastic.ts'
 import { keepSlots, releaseSlots, renewThrowaways } from './store.ts'
 
 const leaseMs = 3_000
@@ -33,7 +34,7 @@ export function createKeeper({
   let isClosed = false
 
   async function open(slotId: SlotId, projectId: ProjectId): Promise<http2.ServerHttp2Session> {
-    const bridge = await driver.openBridge(slotId, 'egress')
+    const bridge = new ElasticBridge(await driver.openBridge(slotId, 'egress'))
     const session = http2.performServerHandshake(bridge, {
       settings: { maxConcurrentStreams: 512, initialWindowSize: 1 << 20, enableConnectProtocol: false },
       maxSessionMemory: 128,

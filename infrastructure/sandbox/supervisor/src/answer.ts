@@ -21,6 +21,19 @@ export class Answer {
     return hasRoom || !this.isOpen
   }
 
+  /** Until there is room again, or nobody to make room for. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const go = () => {
+        this.stream.off('drain', go)
+        this.stream.off('close', go)
+        resolve()
+      }
+      this.stream.on('drain', go)
+      this.stream.on('close', go)
+    })
+  }
+
   json(kind: FrameKind, value: unknown): void {
     if (this.isOpen) this.stream.write(encodeJson(kind, value))
   }

@@ -234,9 +234,6 @@ async function sendOutput(answer: Answer, outcome: Outcome): Promise<void> {
 async function sendData(answer: Answer, kind: 'D' | 'O' | 'E', bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length; at += 1 << 20) {
     if (answer.data(kind, bytes.subarray(at, at + (1 << 20)))) continue
-    await new Promise<void>((resolve) => {
-      answer.stream.once('drain', resolve)
-      answer.stream.once('close', resolve)
-    })
+    await answer.drained()
   }
 }

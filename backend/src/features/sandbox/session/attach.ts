@@ -18,8 +18,9 @@ const maxEarlyBytes = 1024 * 1024
 export async function attachTerminal(connection: Connection, terminalId: TerminalId): Promise<AttachedTerminal> {
   let stream: ClientHttp2Stream | null = null
   let next = 0
+  let hasAttached = false
   let isDetached = false
-  /** Keys pressed while no bridge stood. */
+  /** Keys pressed while no bridge stood. (Those on their way at the very moment it broke are lost.) */
   let waiting: Buffer[] = []
   let onData: ((bytes: Buffer) => void) | null = null
   let onExit: ((exitCode: number | null) => void) | null = null
@@ -52,8 +53,10 @@ export async function attachTerminal(connection: Connection, terminalId: Termina
     for await (const { kind, payload } of frames(mine)) {
       if (isDetached) return true
       if (kind === 'R') {
+        hasAttached = true
         const { start, replayedBytes } = parsed(PtyStart, payload)
         next = start
+        // What an earlier attachment missed is output like any other; only the first one's is the past.
         left = isFirst ? replayedBytes : 0
         if (left === 0 && isFirst) replay.resolve(Buffer.alloc(0))
       } else if (kind === 'D') {
@@ -84,7 +87,7 @@ export async function attachTerminal(connection: Connection, terminalId: Termina
       try {
         if (await follow(isFirst)) return
       } catch (error) {
-        if (isFirst) return replay.reject(error)
+        if (!hasAttached) return replay.reject(error)
         if (isAppError(error, 'not_found')) break
       }
       if (next > before || brokenSince === null) brokenSince = Date.now()

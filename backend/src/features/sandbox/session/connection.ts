@@ -4,6 +4,7 @@ import { ProblemCode } from '@guildhall/protocol/problem.ts'
 import { encodeJson, readFrames, type Frame } from '@guildhall/supervisor/wire.ts'
 import type { z } from 'zod'
 import { AppError } from '../../../platform/errors.ts'
+import { ElasticBridge } from './elastic.ts'
 import { Hello, Refusal } from './messages.ts'
 
 const openTimeoutMs = 10_000
@@ -32,7 +33,7 @@ export function createConnection(openBridge: () => Promise<Duplex>): Connection 
   let isClosed = false
 
   async function connect(): Promise<http2.ClientHttp2Session> {
-    const bridge = await openBridge()
+    const bridge = new ElasticBridge(await openBridge())
     const session = http2.connect('http://sandbox', {
       createConnection: () => bridge,
       settings: { enablePush: false, initialWindowSize: 1 << 20 },

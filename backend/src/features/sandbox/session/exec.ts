@@ -148,8 +148,13 @@ async function feed(stream: ClientHttp2Stream, input: Buffer): Promise<void> {
     if (stream.destroyed) return
     if (stream.write(frame)) continue
     await new Promise<void>((resolve) => {
-      stream.once('drain', resolve)
-      stream.once('close', resolve)
+      const go = () => {
+        stream.off('drain', go)
+        stream.off('close', go)
+        resolve()
+      }
+      stream.on('drain', go)
+      stream.on('close', go)
     })
   }
   if (!stream.destroyed) stream.write(encodeFrame('I', Buffer.alloc(0)))

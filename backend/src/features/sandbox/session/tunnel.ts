@@ -7,23 +7,32 @@ import { Duplex } from 'node:stream'
  */
 export class TunnelSocket extends Duplex {
   readonly #stream: ClientHttp2Stream
+  #isWanted = false
 
   constructor(stream: ClientHttp2Stream) {
     super({ allowHalfOpen: true, readableHighWaterMark: 64 * 1024, writableHighWaterMark: 64 * 1024 })
     this.#stream = stream
-    stream.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) stream.pause()
-    })
+    stream.on('readable', () => this.#pass())
     stream.on('end', () => this.push(null))
     stream.on('close', () => {
       // A stream that closes before its end was cut, and a cut must not look like the end of the answer.
-      if (this.readableEnded || stream.readableEnded) this.destroy()
-      else this.destroy(new Error('The connection into the sandbox was cut'))
+      if (!stream.readableEnded) this.destroy(new Error('The connection into the sandbox was cut'))
+      else if (this.readableEnded) this.destroy()
+      else this.once('end', () => this.destroy())
     })
   }
 
   override _read(): void {
-    this.#stream.resume()
+    this.#isWanted = true
+    this.#pass()
+  }
+
+  #pass(): void {
+    while (this.#isWanted) {
+      const chunk = this.#stream.read() as Buffer | null
+      if (chunk === null) return
+      this.#isWanted = this.push(chunk)
+    }
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
