@@ -46,4 +46,14 @@ export const engineerSteps: Step[] = [
   finish,
 ]
 
-export const wholeCrew = scripted('whole crew', { dev_manager: [planOne], engineer: engineerSteps })
+/** An architect who looks at the change in its checkout and approves it. */
+export const architectSteps: Step[] = [
+  call('shell', { command: 'pwd; git status --porcelain; git log -1 --format=%s' }),
+  call('verdict', { verdict: 'approve', summary: 'The sum is right and nothing else changed.', comments: [] }),
+]
+
+export const wholeCrew = scripted('whole crew', {
+  dev_manager: [planOne],
+  engineer: engineerSteps,
+  architect: architectSteps,
+})

@@ -72,8 +72,8 @@ export function crewServices({
   const llm = createLlmService({ config, log, limits: { baseDelayMs: 10 } })
   const tasks = createTaskService({
     ...{ db, authorize, repository, conversations, queue, log },
-    // Checks run in fresh sandboxes and are no part of these tests; nothing here asks for one.
-    sandbox: sandbox as unknown as TaskDeps['sandbox'],
+    // Of the whole service, checks use only this.
+    sandbox: { withFreshSandbox } as unknown as TaskDeps['sandbox'],
     projectFacts: async () => ({ autonomy: 'review_plan', setupCommand: null }),
     startRun: (tx, order) => agents.startRun(tx, order),
     cancelRuns: (taskId) => agents.cancelRuns(taskId),
@@ -88,6 +88,12 @@ export function crewServices({
     limits,
   })
   return { queue, repository, conversations, usage, llm, tasks, agents }
+}
+
+/** A throw-away sandbox of the local driver, as checks run in. */
+async function withFreshSandbox<T>(_projectId: ProjectId, work: (session: SandboxSession) => Promise<T>): Promise<T> {
+  const fresh = await freshLocalSandbox()
+  return work(fresh.session).finally(() => fresh.close())
 }
 
 /** A project with a repository, a local sandbox and a scripted model, and the crew's services in this process. */

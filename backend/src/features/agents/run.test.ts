@@ -1,4 +1,6 @@
 import type { Event } from '@guildhall/protocol/events.ts'
+import { createLog } from '../../platform/log.ts'
+import { startTaskJobs } from '../tasks/jobs.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type CrewWorld, crewWorld } from '../../testing/crew.ts'
 import { wholeCrew } from '../../testing/crew-scripts.ts'
@@ -73,4 +75,28 @@ test('a wish becomes a plan, an approved plan becomes a finished branch, and the
   const said = ofType(events, 'message.sent').map(({ data }) => [data.message.sender.kind, data.message.content])
   expect(said).toContainEqual(['agent', 'I read the cart first.'])
   expect(ofType(events, 'usage.recorded').length).toBe(6)
+})
+
+test('the reviewer sees a clean checkout of exactly that commit, its yes merges, and the checkout goes', async () => {
+  const before = (await world.tasks.list(world.owner, world.projectId))[0]!
+  const jobs = startTaskJobs({ queue: world.queue, tasks: world.tasks, log: createLog({ level: 'silent' }) })
+  try {
+    await until(async () => (await world.tasks.get(world.owner, before.id)).task.state === 'merged')
+  } finally {
+    await jobs.close()
+  }
+  const { task, checkRuns, reviews } = await world.tasks.get(world.owner, before.id)
+  expect(checkRuns.every(({ passed }) => passed)).toBe(true)
+  expect(reviews).toMatchObject([{ role: 'architect', verdict: 'approve', tree: checkRuns[0]!.tree }])
+  const review = await world.agents.run(world.owner, reviews[0]!.runId)
+  const shell = review.steps.find(({ name }) => name === 'shell')!
+  const { text } = shell.output as { text: string }
+  // Nothing between the folder and the newest subject: git status had nothing to say.
+  expect(text).toMatch(new RegExp(`exit 0 · .*\\n\\S*/workspace/review/${review.run.id}\\n[a-z]+\\S*: .+$`))
+  await until(async () => (await world.session.list('/workspace/review', 1)).length === 0)
+  expect(await world.repository.head(world.projectId, 'main')).toBe(task.mergedAs)
+  expect((await world.agents.seats(world.owner, world.projectId)).at(-1)).toMatchObject({
+    name: 'Architect 1',
+    state: 'idle',
+  })
 })

@@ -179,7 +179,7 @@ export async function listSeats(db: Db, projectId: ProjectId, role?: Role): Prom
     .select()
     .from(agentTable)
     .where(and(eq(agentTable.projectId, projectId), role ? eq(agentTable.role, role) : undefined))
-    .orderBy(asc(agentTable.createdAt), asc(agentTable.id))
+    .orderBy(asc(agentTable.id))
   return rows.map(toAgent)
 }
 

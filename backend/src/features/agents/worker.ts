@@ -35,6 +35,7 @@ import {
   type RunRow,
   toRun,
 } from './store.ts'
+import { oneLine } from './tools/text.ts'
 import { toolsNamed } from './tools/toolbox.ts'
 import { findWorkplace } from './workplace.ts'
 
@@ -64,7 +65,7 @@ export interface WorkerLimits {
 
 const house = { kind: 'system' } as const
 const sweepMs = 1_000
-/** A run that broke the worker itself so often is not tried again. */
+/** A run that broke this worker itself so often is not tried again. */
 const maxBreaks = 5
 const leaveGraceMs = 8_000
 
@@ -77,6 +78,7 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
   const name = `${hostname()}.${process.pid}.${newId().slice(-6)}`
   const atWork = new Map<RunId, { stop: AbortController; ended: Promise<void> }>()
   const leaving = new AbortController()
+  const breaks = new Map<RunId, number>()
 
   /** Claims and announces in one transaction; null when nothing waits. */
   async function claim(): Promise<Held | null> {
@@ -117,7 +119,8 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
       if (error instanceof Leaving) return db.system((tx) => release(tx, held))
       // A bug or a database that is away. The lease runs out, and whoever comes next goes on from the ledger.
       log.error({ err: error, runId: id, epoch }, 'a run broke off')
-      if (epoch < maxBreaks) return
+      breaks.set(id, (breaks.get(id) ?? 0) + 1)
+      if (breaks.get(id)! < maxBreaks) return
       const run = await db.system((tx) => findRun(tx, id))
       if (run)
         await settle(run, { state: 'failed', error: 'It broke off several times inside Guildhall; the log says why.' })
@@ -176,6 +179,7 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
     const session = await deps.sandbox.session(projectId)
     await session.claim(id, epoch)
     const place = await findWorkplace(deps, run, session)
+    let isOurs = true
     try {
       const book = createBook(deps, run, agent, seat.name, await db.system((tx) => listSteps(tx, id)))
       const model = run.model ?? deps.llm.resolve(await deps.modelOf(projectId))
@@ -212,8 +216,16 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
           end: (messageId) => deps.hub.deltaEnd(messageId),
         },
       })
+    } catch (error) {
+      isOurs = !(error instanceof LeaseLost || error instanceof Leaving)
+      throw error
     } finally {
-      await place.leave().catch((error: unknown) => log.warn({ err: error, runId: id }, 'a checkout was left behind'))
+      // Whoever goes on with the run needs the place as it is; the fence inside keeps a late worker from clearing it.
+      const step = { runId: id, epoch, stepId: 'leave' }
+      if (isOurs)
+        await place
+          .leave(step)
+          .catch((error: unknown) => log.warn({ err: error, runId: id }, 'a checkout was left behind'))
     }
   }
 
@@ -243,7 +255,9 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
       await showSeat(
         tx,
         row,
-        end.state === 'failed' ? { state: 'failed', activity: error } : { state: 'idle', activity: null },
+        end.state === 'failed'
+          ? { state: 'failed', activity: oneLine(error ?? '') }
+          : { state: 'idle', activity: null },
       )
       if (error !== null && !run.taskId) await sayFailure(tx, row, error)
       await appendEvent(tx, projectTopic(run.projectId), {

@@ -1,7 +1,7 @@
 import type { Sha } from '@guildhall/protocol/ids.ts'
 import { invalid } from '../../platform/errors.ts'
 import type { RepositoryService } from '../repository/service.ts'
-import type { SandboxSession } from '../sandbox/service.ts'
+import type { SandboxSession, StepRef } from '../sandbox/service.ts'
 import type { TaskService } from '../tasks/service.ts'
 import type { RunRow } from './store.ts'
 
@@ -14,8 +14,8 @@ export interface Workplace {
   env: Record<string, string>
   /** What the seat is doing, for the crew strip. */
   activity: string
-  /** Clears away what was made for this run alone. */
-  leave(): Promise<void>
+  /** Clears away what was made for this run alone, unless a later worker holds the run. */
+  leave(step: StepRef): Promise<void>
 }
 
 const stays = async () => undefined
@@ -58,7 +58,7 @@ export async function findWorkplace(
     taskKey: task.key,
     env: envOf(null),
     activity: `Reviewing ${task.key}`,
-    leave: () => session.remove(root),
+    leave: (step) => session.remove(root, { step }),
   }
 }
 

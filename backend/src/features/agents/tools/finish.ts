@@ -1,3 +1,4 @@
+import type { TaskState } from '@guildhall/protocol/tasks.ts'
 import { defineTool, done, refuse, type ToolContext } from './tool.ts'
 
 export const finish = defineTool({
@@ -17,11 +18,23 @@ export const finish = defineTool({
       await repository.publish(agent, run.projectId, run.branch)
       const answer = await tasks.finish(agent, run.taskId, run.id, input)
       if (!answer.ok) return refuse(`Not finished yet:\n- ${answer.refusals.join('\n- ')}`)
-      return done('Handed in. Checks and a review follow.', { endsRun: true })
+      return accepted
     }
-    return { title: 'finish', run: hand, resume: hand }
+    return {
+      title: 'finish',
+      run: hand,
+      async resume() {
+        const { tasks, run } = context
+        // Accepted by the worker that died, and the gates have gone on since: no step of this run came in between.
+        const state = run.taskId ? (await tasks.document(run.taskId)).task.state : null
+        return state !== null && afterFinish.includes(state) ? accepted : hand()
+      },
+    }
   },
 })
+
+const accepted = done('Handed in. Checks and a review follow.', { endsRun: true })
+const afterFinish: TaskState[] = ['checking', 'reviewing', 'merging', 'merged']
 
 async function uncommitted({ session, root, signal }: ToolContext): Promise<string[]> {
   const { stdout } = await session.exec({
