@@ -34,7 +34,7 @@ export function App() {
       <TooltipProvider>
         <a
           href="#main"
-          className="fixed top-2 left-2 z-50 -translate-y-16 rounded-s bg-accent px-3 py-2 text-accent-ink focus:translate-y-0"
+          className="fixed top-2 left-2 z-50 -translate-y-16 rounded-sm bg-accent px-3 py-2 text-accent-ink focus:translate-y-0"
         >
           Skip to the content
         </a>

@@ -40,7 +40,7 @@ export const Output = ({ text, className }: { text: string; className?: string }
   <pre
     tabIndex={0}
     className={cn(
-      'focus-inset max-h-80 overflow-auto rounded-s border border-line bg-bg p-2.5 font-mono text-xs leading-[18px] break-words whitespace-pre-wrap text-fg-2',
+      'focus-inset max-h-80 overflow-auto rounded-sm border border-line bg-bg p-2.5 font-mono text-xs leading-[18px] break-words whitespace-pre-wrap text-fg-2',
       className,
     )}
   >

@@ -142,7 +142,8 @@ export function createHttpClient({ fetch, now = Date.now, exclusively = (work) =
     ): Promise<z.output<Schema>> {
       const response = await answer(path, options)
       if (!response.ok) throw await problemOf(response)
-      return schema.parse(response.status === 204 ? undefined : await response.json())
+      const text = await response.text()
+      return schema.parse(text === '' ? undefined : JSON.parse(text))
     },
   }
 }

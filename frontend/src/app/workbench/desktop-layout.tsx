@@ -25,6 +25,13 @@ export function DesktopLayout({ bench }: { bench: Bench }) {
     panelIds: isMade ? ['side', 'middle', 'preview'] : ['side', 'making'],
   })
   const down = useDefaultLayout({ id: 'guildhall.down', panelIds: isBottomOpen ? ['work', 'bottom'] : ['work'] })
+  if (isMade && bench.views.isWide && bench.views.view) {
+    return (
+      <main id="main" className="min-h-0 flex-1">
+        <Middle bench={bench} />
+      </main>
+    )
+  }
   return (
     <div className="flex min-h-0 flex-1">
       <Rail side={side} />
@@ -110,7 +117,7 @@ const Rail = ({ side }: { side: Side }) => (
           aria-pressed={side === wanted}
           onClick={() => useLayout.getState().set({ side: wanted })}
           className={cn(
-            'mx-auto flex! size-9 items-center justify-center rounded-m [&>svg]:size-[18px]',
+            'mx-auto flex! size-9 items-center justify-center rounded-md [&>svg]:size-[18px]',
             side === wanted && 'bg-surface-3 text-fg',
           )}
         >

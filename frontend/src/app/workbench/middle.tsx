@@ -1,6 +1,7 @@
-import { FileCode2, ListChecks, X } from 'lucide-react'
+import { FileCode2, ListChecks, Maximize2, Minimize2, X } from 'lucide-react'
 import { Notice } from '../../components/notice.tsx'
 import { Button } from '../../components/ui/button.tsx'
+import { IconButton } from '../../components/ui/icon-button.tsx'
 import { useProjectLog } from '../../features/realtime/api.ts'
 import { DiffView } from '../../features/repository/components/diff-view.tsx'
 import { FileView } from '../../features/repository/components/file-view.tsx'
@@ -14,7 +15,7 @@ import { parseView, type View } from './view.ts'
 /** Tabs of what is open, and the one in front. */
 export function Middle({ bench }: { bench: Bench }) {
   const work = useProjectLog(bench.projectId, readWork)
-  const { view, key, tabs, show, close } = bench.views
+  const { view, key, tabs, show, close, isWide, setWide } = bench.views
   return (
     <div className="flex h-full min-h-0 flex-col">
       {tabs.length > 0 && (
@@ -31,6 +32,15 @@ export function Middle({ bench }: { bench: Bench }) {
               />
             ))}
           </ul>
+          {view && (
+            <IconButton
+              label={isWide ? 'Back to the workbench' : 'Over the whole page'}
+              className="my-auto mr-2 ml-auto"
+              onClick={() => setWide(!isWide)}
+            >
+              {isWide ? <Minimize2 /> : <Maximize2 />}
+            </IconButton>
+          )}
         </nav>
       )}
       <div className="min-h-0 flex-1">
@@ -76,7 +86,7 @@ function DocumentTab({ view, work, isFront, onShow, onClose }: DocumentTabProps)
         type="button"
         aria-label={`Close ${title}`}
         onClick={onClose}
-        className="focus-inset mr-1.5 grid size-6 place-items-center rounded-s text-fg-3 hover:bg-surface-3 hover:text-fg"
+        className="focus-inset mr-1.5 grid size-6 place-items-center rounded-sm text-fg-3 hover:bg-surface-3 hover:text-fg"
       >
         <X className="size-3.5" />
       </button>

@@ -10,6 +10,7 @@ import { FileList } from '../../features/repository/components/file-list.tsx'
 import { readWork } from '../../features/tasks/api.ts'
 import { PlanCard } from '../../features/tasks/components/plan-card.tsx'
 import { TaskList } from '../../features/tasks/components/task-list.tsx'
+import { Select } from '../../components/ui/select.tsx'
 import { plural, shortBranch } from '../../lib/format.ts'
 import type { Bench } from './bench.ts'
 
@@ -74,21 +75,14 @@ export function FilesSide({ bench }: { bench: Bench }) {
       aside={
         <span className="flex items-center gap-1.5">
           <GitBranch aria-hidden className="size-3.5 shrink-0 text-fg-3" />
-          <select
-            aria-label="Branch"
+          <Select
+            label="Branch"
             value={gitRef}
-            onChange={(event) => setGitRef(event.target.value)}
-            className="h-7 max-w-40 min-w-0 rounded-full border border-line bg-surface-1 px-2 text-xs max-md:h-11"
-          >
-            {(branches.data ?? []).every(({ name }) => name !== detail.project.defaultBranch) && (
-              <option value={detail.project.defaultBranch}>{detail.project.defaultBranch}</option>
+            onChange={setGitRef}
+            options={[...new Set([detail.project.defaultBranch, ...(branches.data ?? []).map(({ name }) => name)])].map(
+              (name) => ({ value: name, label: shortBranch(name) }),
             )}
-            {branches.data?.map(({ name }) => (
-              <option key={name} value={name}>
-                {shortBranch(name)}
-              </option>
-            ))}
-          </select>
+          />
         </span>
       }
     >

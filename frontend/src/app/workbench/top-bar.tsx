@@ -20,7 +20,7 @@ export function TopBar({ bench }: { bench: Bench }) {
   return (
     <header className="hairline-b shrink-0 bg-surface-1">
       <div className="flex h-12 items-center gap-3 px-3 md:px-4">
-        <Link to="/" aria-label="Your projects" className="grid size-7 place-items-center rounded-s max-md:size-11">
+        <Link to="/" aria-label="Your projects" className="grid size-7 place-items-center rounded-sm max-md:size-11">
           <Logo />
         </Link>
         <h1 className="min-w-0 truncate font-display text-lg font-semibold" title={project.description || undefined}>
@@ -53,7 +53,7 @@ function CostChip({ projectId }: { projectId: string }) {
       <button
         type="button"
         aria-label={`Spent so far: ${cost}`}
-        className={cn(pill, 'font-semibold text-fg tabular max-md:h-11')}
+        className={cn(pill, 'touch-target font-semibold text-fg tabular')}
       >
         <Coins aria-hidden className="text-fg-3" /> {cost}
       </button>

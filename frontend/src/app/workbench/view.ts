@@ -62,31 +62,32 @@ export function useViews(projectId: string) {
   const key = search.get('view')
   const tabs = useLayout((layout) => layout.tabs[projectId] ?? noTabs)
   const { addTab, removeTab } = useLayout.getState()
-  const show = (next: string | null, pane?: Pane) =>
+  const change = (to: (search: URLSearchParams) => void, replace = true) =>
     setSearch(
       (before) => {
         const after = new URLSearchParams(before)
-        if (next === null) after.delete('view')
-        else after.set('view', next)
-        if (pane) after.set('pane', pane)
+        to(after)
         return after
       },
-      { replace: next === null },
+      { replace },
     )
+  const show = (next: string | null, pane?: Pane) =>
+    change((after) => {
+      if (next === null) {
+        after.delete('view')
+        after.delete('wide')
+      } else after.set('view', next)
+      if (pane) after.set('pane', pane)
+    }, next === null)
   return {
     key,
     view: parseView(key),
     tabs: key !== null && parseView(key) && !tabs.includes(key) ? [...tabs, key] : tabs,
     pane: (search.get('pane') ?? 'chat') as Pane,
-    showPane: (pane: Pane) =>
-      setSearch(
-        (before) => {
-          const after = new URLSearchParams(before)
-          after.set('pane', pane)
-          return after
-        },
-        { replace: true },
-      ),
+    /** The document alone, over the width of the page. */
+    isWide: search.get('wide') === '1',
+    setWide: (isWide: boolean) => change((after) => (isWide ? after.set('wide', '1') : after.delete('wide'))),
+    showPane: (pane: Pane) => change((after) => after.set('pane', pane)),
     show,
     open(view: View) {
       const wanted = viewKey(view)

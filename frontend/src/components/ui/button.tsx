@@ -10,9 +10,9 @@ const looks = {
   danger: 'border border-bad/50 text-bad font-medium hover:bg-bad/10',
 }
 const sizes = {
-  s: 'h-7 gap-1.5 px-2.5 text-xs rounded-s',
-  m: 'h-8 gap-2 px-3 text-sm rounded-s',
-  l: 'h-9 gap-2 px-4 text-md rounded-m',
+  s: 'touch-target h-7 gap-1.5 px-2.5 text-xs rounded-sm',
+  m: 'h-8 gap-2 px-3 text-sm rounded-sm max-md:h-11',
+  l: 'h-9 gap-2 px-4 text-md rounded-md max-md:h-11',
 }
 
 type ButtonProps = ComponentProps<'button'> & {
@@ -26,7 +26,7 @@ type ButtonProps = ComponentProps<'button'> & {
 export function Button({ look = 'outline', size = 'm', asChild, busy, className, children, ...rest }: ButtonProps) {
   const classes = cn(
     'inline-flex shrink-0 items-center justify-center whitespace-nowrap transition-[background,filter,color] duration-[120ms]',
-    'disabled:cursor-not-allowed disabled:opacity-55 max-md:min-h-11',
+    'disabled:cursor-not-allowed disabled:opacity-55',
     looks[look],
     sizes[size],
     className,

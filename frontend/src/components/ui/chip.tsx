@@ -38,5 +38,5 @@ export const pill =
   'inline-flex h-7 min-w-0 items-center gap-1.5 rounded-full border border-line bg-surface-1 px-2.5 text-xs text-fg-2 [&>svg]:size-3.5 [&>svg]:shrink-0'
 export const pillButton = cn(
   pill,
-  'transition-colors duration-[120ms] hover:border-line-strong hover:text-fg max-md:h-11',
+  'transition-colors duration-[120ms] hover:border-line-strong hover:text-fg touch-target',
 )

@@ -20,7 +20,7 @@ export function Dialog({ open, onOpenChange, title, description, children, class
         <Radix.Overlay className="fixed inset-0 z-40 animate-fade bg-black/50" />
         <Radix.Content
           className={cn(
-            'fixed top-1/2 left-1/2 z-50 flex max-h-[86dvh] w-[min(480px,calc(100vw-24px))] -translate-1/2 animate-fade flex-col overflow-hidden rounded-l border border-line-strong bg-surface-1 shadow-lift',
+            'fixed top-1/2 left-1/2 z-50 flex max-h-[86dvh] w-[min(480px,calc(100vw-24px))] -translate-1/2 animate-fade flex-col overflow-hidden rounded-lg border border-line-strong bg-surface-1 shadow-lift',
             className,
           )}
           {...(description === undefined && { 'aria-describedby': undefined })}

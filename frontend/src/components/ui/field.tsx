@@ -2,7 +2,7 @@ import { type ComponentProps, useId } from 'react'
 import { cn } from '../../lib/cn.ts'
 
 export const inputLook =
-  'w-full rounded-s border border-line-strong bg-surface-2 px-3 text-md text-fg transition-colors duration-[120ms] hover:border-fg-3 focus-visible:outline-offset-0'
+  'w-full rounded-sm border border-line-strong bg-surface-2 px-3 text-md text-fg transition-colors duration-[120ms] hover:border-fg-3 focus-visible:outline-offset-0'
 
 type FieldProps = ComponentProps<'input'> & { label: string; hint?: string; error?: string }
 

@@ -15,7 +15,7 @@ export function IconButton({ label, side, className, ...rest }: IconButtonProps)
         type="button"
         aria-label={label}
         className={cn(
-          'inline-grid size-7 shrink-0 place-items-center rounded-s text-fg-2 transition-colors duration-[120ms] hover:bg-surface-3 hover:text-fg',
+          'inline-grid size-7 shrink-0 place-items-center rounded-sm text-fg-2 transition-colors duration-[120ms] hover:bg-surface-3 hover:text-fg',
           'disabled:cursor-not-allowed disabled:opacity-50 max-md:size-11 [&>svg]:size-4',
           className,
         )}

@@ -3,11 +3,12 @@ import { DropdownMenu as Radix } from 'radix-ui'
 import type { ComponentProps, ReactNode } from 'react'
 import { cn } from '../../lib/cn.ts'
 
-export const Menu = Radix.Root
+/** Not modal: the page behind stays readable to those who hear it, and Escape or a click outside closes it. */
+export const Menu = ({ children }: { children: ReactNode }) => <Radix.Root modal={false}>{children}</Radix.Root>
 export const MenuTrigger = Radix.Trigger
 
 const item =
-  'flex min-h-8 items-center gap-2.5 rounded-s px-2.5 text-sm text-fg outline-none select-none data-[disabled]:opacity-50 data-[highlighted]:bg-surface-3 max-md:min-h-11 [&>svg]:size-4 [&>svg]:text-fg-2'
+  'flex min-h-8 items-center gap-2.5 rounded-sm px-2.5 text-sm text-fg outline-none select-none data-[disabled]:opacity-50 data-[highlighted]:bg-surface-3 max-md:min-h-11 [&>svg]:size-4 [&>svg]:text-fg-2'
 
 export function MenuContent({ children, className, ...rest }: ComponentProps<typeof Radix.Content>) {
   return (
@@ -16,7 +17,7 @@ export function MenuContent({ children, className, ...rest }: ComponentProps<typ
         sideOffset={6}
         collisionPadding={8}
         className={cn(
-          'z-50 min-w-52 animate-fade rounded-m border border-line-strong bg-surface-2 p-1 shadow-lift',
+          'z-50 min-w-52 animate-fade rounded-md border border-line-strong bg-surface-2 p-1 shadow-lift',
           className,
         )}
         {...rest}

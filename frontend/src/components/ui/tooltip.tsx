@@ -22,7 +22,7 @@ export function Tooltip({ text, children, side = 'bottom' }: TooltipProps) {
           side={side}
           sideOffset={6}
           collisionPadding={8}
-          className="z-50 max-w-80 animate-fade rounded-s border border-line-strong bg-surface-3 px-2 py-1 text-xs text-fg shadow-lift"
+          className="z-50 max-w-80 animate-fade rounded-sm border border-line-strong bg-surface-3 px-2 py-1 text-xs text-fg shadow-lift"
         >
           {text}
         </Radix.Content>

@@ -56,6 +56,7 @@ export async function restoreSession(): Promise<void> {
 }
 
 const enter = async (path: string, body: Login | LinkLogin): Promise<User> => {
+  http.forget()
   const signedIn = await request(SignedIn, path, { method: 'POST', body })
   http.accept(signedIn)
   become(signedIn.user)

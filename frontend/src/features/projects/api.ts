@@ -35,14 +35,7 @@ export const projectList = (q: string, status: ProjectStatusFilter) =>
 export const projectTemplates = () =>
   queryOptions({
     queryKey: ['projects', 'templates'],
-    queryFn: async ({ signal }) => {
-      const answer = await request(
-        z.union([z.array(ProjectTemplate), z.object({ items: z.array(ProjectTemplate) })]),
-        '/api/projects/templates',
-        { signal },
-      )
-      return Array.isArray(answer) ? answer : answer.items
-    },
+    queryFn: async ({ signal }) => (await request(page(ProjectTemplate), '/api/projects/templates', { signal })).items,
     staleTime: Infinity,
   })
 

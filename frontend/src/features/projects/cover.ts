@@ -10,8 +10,9 @@ const palettes = [
 
 /** A quiet gradient of the project's own, the same on every machine: drawn from its id. */
 export function cover(projectId: string): string {
-  let sum = 0
-  for (const letter of projectId) sum = (sum * 31 + letter.charCodeAt(0)) % 100_003
-  const [from, middle, to] = palettes[sum % palettes.length]!
+  let sum = 0x811c9dc5
+  for (const letter of projectId) sum = Math.imul(sum ^ letter.charCodeAt(0), 0x01000193) >>> 0
+  sum ^= sum >>> 15
+  const [from, middle, to] = palettes[(sum >>> 3) % palettes.length]!
   return `linear-gradient(${100 + (sum % 40)}deg, ${from}, ${middle} ${52 + (sum % 19)}%, ${to})`
 }

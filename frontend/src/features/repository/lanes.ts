@@ -51,8 +51,10 @@ export const lanesFold: Fold<LaneLog, Event> = {
         return log.lanes.length > 0 ? log : { lanes: [main(event.data.project.defaultBranch)] }
       case 'branch.created': {
         const { name, role, taskId, head } = event.data.branch
+        // The first branch there is, is the one that everything else forks from.
+        const first = log.lanes[0]?.name ?? name
         return change(log, name, (lane) =>
-          lane.name === log.lanes[0]?.name
+          lane.name === first
             ? withDot(lane, { sha: head, at, subject: 'The first commit', kind: 'commit', seq: event.seq })
             : { ...lane, role, taskId, forkedAt: at },
         )

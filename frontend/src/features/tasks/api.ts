@@ -30,6 +30,8 @@ export const approvePlan = ({ id, version }: Pick<Plan, 'id' | 'version'>) =>
 export const requestPlanChanges = ({ id, version }: Pick<Plan, 'id' | 'version'>, comment: string) =>
   request(z.unknown(), `/api/plans/${id}/request-changes`, { method: 'POST', body: { version, comment } })
 
+export const approveTask = (taskId: string) => request(z.unknown(), `/api/tasks/${taskId}/approve`, { method: 'POST' })
+
 export const cancelTask = (taskId: string, reason: string) =>
   request(z.unknown(), `/api/tasks/${taskId}/cancel`, { method: 'POST', body: { reason } })
 

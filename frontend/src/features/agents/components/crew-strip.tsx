@@ -39,7 +39,7 @@ function Seat({ agent, onOpenTask }: { agent: Agent; onOpenTask(taskId: string):
         onClick={() => taskId && onOpenTask(taskId)}
         aria-disabled={!taskId}
         className={cn(
-          'focus-inset flex h-9 items-center gap-2 rounded-full border border-line bg-bg/40 pr-3.5 pl-0.5 text-left max-md:h-11',
+          'focus-inset flex h-9 items-center gap-2 rounded-full border border-line bg-bg/40 pr-3.5 pl-0.5 text-left',
           taskId ? 'hover:border-line-strong' : 'cursor-default!',
         )}
       >

@@ -60,11 +60,11 @@ export function ChatComposer({ projectId, wantedModel, isWorking, blocked }: Cha
       }}
     >
       {error !== null && (
-        <p role="alert" className="mb-2 rounded-s border border-bad/40 bg-bad/10 px-3 py-2 text-sm text-bad">
+        <p role="alert" className="mb-2 rounded-sm border border-bad/40 bg-bad/10 px-3 py-2 text-sm text-bad">
           {isProblem(error, 'no_model') ? `No model is set up: ${messageOf(error)}` : messageOf(error)}
         </p>
       )}
-      <div className="rounded-l border border-line-strong bg-surface-2 transition-colors duration-[120ms] focus-within:border-accent">
+      <div className="rounded-lg border border-line-strong bg-surface-2 transition-colors duration-[120ms] focus-within:border-accent">
         <label htmlFor={id} className="sr-only">
           Message to the crew
         </label>

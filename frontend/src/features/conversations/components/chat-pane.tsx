@@ -71,7 +71,7 @@ export function ChatPane({ projectId, plan, composer, onOpenTask, onEvidence }: 
       >
         {log.isPending ? (
           <div className="grid gap-4">
-            <Skeleton className="ml-auto h-14 w-3/4 rounded-l" />
+            <Skeleton className="ml-auto h-14 w-3/4 rounded-lg" />
             <Skeleton className="h-24 w-full" />
             <Skeleton className="h-40 w-full" />
           </div>

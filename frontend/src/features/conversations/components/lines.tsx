@@ -13,7 +13,7 @@ const looks = {
 
 export const PersonBubble = ({ message }: { message: Message }) => (
   <div className="ml-9 flex justify-end">
-    <p className="rounded-l rounded-br-[4px] bg-surface-3 px-3.5 py-2.5 text-[14px] break-words whitespace-pre-wrap">
+    <p className="rounded-lg rounded-br-[4px] bg-surface-3 px-3.5 py-2.5 text-[14px] break-words whitespace-pre-wrap">
       <span className="sr-only">You, {clockTime(message.createdAt)}: </span>
       {message.content}
     </p>
@@ -26,13 +26,13 @@ export function TaskLine({ line, onOpen }: { line: Extract<ChatItem, { kind: 'ta
     <button
       type="button"
       onClick={onOpen}
-      className="group flex w-full items-start gap-2 rounded-s text-left text-sm text-fg-2 hover:text-fg max-md:min-h-11"
+      className="group flex w-full items-start gap-2 rounded-sm text-left text-sm text-fg-2 hover:text-fg max-md:min-h-9"
     >
       <span className="grid h-5 w-7 shrink-0 place-items-center">
         <Icon aria-hidden className={cn('size-4', colour)} />
       </span>
       <span className="min-w-0 flex-1 break-words">
-        <span className="font-medium text-fg group-hover:underline">{line.title}</span>{' '}
+        <span className="font-medium text-fg group-hover:underline">{line.title}</span> ·{' '}
         <span className={line.tone === 'bad' ? 'text-bad' : undefined}>{line.text}</span>
       </span>
       <time dateTime={line.at} className="text-2xs leading-5 text-fg-3 tabular">

@@ -75,7 +75,7 @@ export function ToolLine({ part: { step, seq }, onEvidence }: ToolLineProps) {
         aria-expanded={isOpen}
         disabled={step.detail === null}
         onClick={() => setOpen(!isOpen)}
-        className="group focus-inset flex h-[26px] w-full items-center gap-2 rounded-s text-left font-mono text-xs text-fg-2 enabled:hover:text-fg max-md:h-11"
+        className="group focus-inset flex h-[26px] w-full items-center gap-2 rounded-sm text-left font-mono text-xs text-fg-2 enabled:hover:text-fg max-md:h-9"
       >
         {step.state === 'begun' ? (
           <Spinner className="text-fg-3" />
@@ -89,8 +89,8 @@ export function ToolLine({ part: { step, seq }, onEvidence }: ToolLineProps) {
           <ChevronRight
             aria-hidden
             className={cn(
-              'size-3 shrink-0 text-fg-3 opacity-0 transition-transform duration-[120ms] group-hover:opacity-100 group-focus-visible:opacity-100 max-md:opacity-100',
-              isOpen && 'rotate-90 opacity-100',
+              'size-3 shrink-0 text-fg-3 transition-transform duration-[120ms] md:hidden',
+              isOpen && 'rotate-90',
             )}
           />
         )}

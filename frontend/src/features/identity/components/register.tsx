@@ -27,7 +27,7 @@ export function Register() {
   }
   return (
     <Entrance title="Join the hall" intro="An account on this machine; nothing leaves it.">
-      <form onSubmit={form.onSubmit} className="grid gap-4 rounded-l border border-line bg-surface-1 p-6">
+      <form onSubmit={form.onSubmit} className="grid gap-4 rounded-lg border border-line bg-surface-1 p-6">
         <Field
           label="Email"
           name="email"

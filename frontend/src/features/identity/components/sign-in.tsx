@@ -18,7 +18,7 @@ export function SignIn() {
   }))
   return (
     <Entrance title="Guildhall" intro="A crew of agents that proves its work.">
-      <form onSubmit={form.onSubmit} className="grid gap-4 rounded-l border border-line bg-surface-1 p-6">
+      <form onSubmit={form.onSubmit} className="grid gap-4 rounded-lg border border-line bg-surface-1 p-6">
         <Field
           label="Email or username"
           name="login"

@@ -35,8 +35,8 @@ export function UserMenu() {
     <>
       <Menu>
         <MenuTrigger
-          aria-label={`Account of ${user.displayName}`}
-          className="grid size-8 shrink-0 place-items-center rounded-full border-[1.5px] border-fg-3 bg-surface-3 text-2xs font-semibold text-fg-2 transition-colors duration-[120ms] hover:border-fg-2 hover:text-fg max-md:size-11"
+          aria-label={`${initialsOf(user.displayName)}: account of ${user.displayName}`}
+          className="touch-target grid size-[30px] shrink-0 place-items-center rounded-full border-[1.5px] border-fg-3 bg-surface-3 text-2xs font-semibold text-fg-2 transition-colors duration-[120ms] hover:border-fg-2 hover:text-fg"
         >
           {initialsOf(user.displayName)}
         </MenuTrigger>

@@ -68,7 +68,7 @@ export function PreviewPane({ projectId, branch, canWork }: PreviewPaneProps) {
         <IconButton label="Reload the preview" disabled={!isReady} onClick={() => setRound(round + 1)}>
           <RefreshCw />
         </IconButton>
-        <div className="flex h-7 min-w-0 flex-1 items-center gap-2 rounded-s border border-line bg-bg px-2.5 font-mono text-xs">
+        <div className="flex h-7 min-w-0 flex-1 items-center gap-2 rounded-sm border border-line bg-bg px-2.5 font-mono text-xs">
           <Lock aria-hidden className={cn('size-3.5 shrink-0', isReady ? 'text-ok' : 'text-fg-3')} />
           <span className="truncate" title={preview?.origin ?? undefined}>
             {preview?.origin ? preview.origin.replace(/^https?:\/\//, '') : 'no preview yet'}

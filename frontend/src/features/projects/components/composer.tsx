@@ -3,7 +3,7 @@ import { ArrowRight, Sparkles } from 'lucide-react'
 import { type KeyboardEvent, useId, useRef, useState } from 'react'
 import { useNavigate } from 'react-router'
 import { Button } from '../../../components/ui/button.tsx'
-import { pill } from '../../../components/ui/chip.tsx'
+import { pill, pillButton } from '../../../components/ui/chip.tsx'
 import { Tooltip } from '../../../components/ui/tooltip.tsx'
 import { cn } from '../../../lib/cn.ts'
 import { messageOf } from '../../../lib/request.ts'
@@ -41,10 +41,10 @@ export function Composer() {
 
   return (
     <section className="mx-auto w-full max-w-[864px]">
-      <h1 className="text-center font-display text-[clamp(30px,5vw,42px)] leading-tight font-semibold tracking-[-0.01em]">
+      <h1 className="text-center font-display text-[clamp(30px,5vw,40px)] leading-tight font-semibold tracking-[-0.01em]">
         <label htmlFor={id}>What shall the crew build?</label>
       </h1>
-      <p className="mt-3 text-center text-[15px] text-fg-2">
+      <p className="mt-2 text-center text-[15px] text-fg-2">
         Describe it. You approve the plan before anyone writes code.
       </p>
       <form
@@ -52,7 +52,7 @@ export function Composer() {
           event.preventDefault()
           submit()
         }}
-        className="mt-6 rounded-l border border-line-strong bg-surface-1 shadow-lift transition-colors duration-[120ms] focus-within:border-accent"
+        className="mt-6 rounded-lg border border-line-strong bg-surface-1 shadow-lift transition-colors duration-[120ms] focus-within:border-accent"
       >
         <textarea
           id={id}
@@ -70,7 +70,7 @@ export function Composer() {
             type="submit"
             look="primary"
             size="l"
-            className="ml-auto rounded-[12px]"
+            className="ml-auto"
             disabled={!wish.trim()}
             busy={start.isPending}
           >
@@ -91,11 +91,7 @@ export function Composer() {
               role="radio"
               aria-checked={template.slug === templateSlug}
               onClick={() => setChosen(template.slug)}
-              className={cn(
-                pill,
-                'bg-transparent transition-colors duration-[120ms] hover:text-fg max-md:h-11',
-                template.slug === templateSlug ? 'border-accent bg-accent-soft text-fg' : 'hover:border-line-strong',
-              )}
+              className={cn(pillButton, 'aria-checked:border-accent aria-checked:bg-accent-soft aria-checked:text-fg')}
             >
               {template.name}
             </button>
@@ -111,7 +107,7 @@ function ModelPill() {
   if (!models.data) return null
   const model = modelInUse(models.data, null)
   return (
-    <span className={cn(pill, !model && 'border-warn/50 text-warn')}>
+    <span className={cn(pill, (!model || model.scripted) && 'border-warn/50 text-warn')}>
       <Sparkles aria-hidden />
       {model ? modelName(model) : 'No model is set up'}
     </span>

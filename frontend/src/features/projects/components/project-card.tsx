@@ -33,14 +33,14 @@ export function ProjectCard({ card }: { card: Card }) {
   const { project } = card
   const state = stateOf(card)
   return (
-    <article className="group relative overflow-hidden rounded-l border border-line bg-surface-1 transition-colors duration-[120ms] focus-within:border-line-strong hover:border-line-strong">
+    <article className="group relative overflow-hidden rounded-lg border border-line bg-surface-1 transition-colors duration-[120ms] focus-within:border-line-strong hover:border-line-strong">
       <div aria-hidden className="h-[120px]" style={{ background: cover(project.id) }} />
       <div className="border-t border-line px-4 pt-3.5 pb-4">
         <div className="flex items-baseline gap-3">
           <h3 className="min-w-0 flex-1 truncate font-display text-lg font-semibold">
             <Link
               to={`/projects/${project.id}`}
-              className="after:absolute after:inset-0 focus-visible:outline-none after:rounded-l focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent"
+              className="after:absolute after:inset-0 focus-visible:outline-none after:rounded-lg focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent"
             >
               {project.name}
             </Link>
@@ -74,7 +74,7 @@ function CardMenu({ card: { project } }: { card: Card }) {
       <Menu>
         <MenuTrigger
           aria-label={`More for ${project.name}`}
-          className="relative z-10 ml-auto grid size-7 place-items-center rounded-s text-fg-3 hover:bg-surface-3 hover:text-fg max-md:size-11"
+          className="relative z-10 ml-auto grid size-7 place-items-center rounded-sm text-fg-3 hover:bg-surface-3 hover:text-fg max-md:size-11"
         >
           <Ellipsis className="size-4" />
         </MenuTrigger>

@@ -6,6 +6,7 @@ import { Logo } from '../../../components/logo.tsx'
 import { Notice } from '../../../components/notice.tsx'
 import { Button } from '../../../components/ui/button.tsx'
 import { inputLook } from '../../../components/ui/field.tsx'
+import { Select } from '../../../components/ui/select.tsx'
 import { Skeleton } from '../../../components/ui/skeleton.tsx'
 import { cn } from '../../../lib/cn.ts'
 import { messageOf } from '../../../lib/request.ts'
@@ -64,24 +65,24 @@ function Projects() {
               placeholder="Find a project"
               value={typed}
               onChange={(event) => setTyped(event.target.value)}
-              className={cn(inputLook, 'h-8 border-line bg-surface-1 pl-9 max-md:h-11')}
+              className={cn(inputLook, 'h-8 pl-9 max-md:h-11')}
             />
           </div>
-          <select
-            aria-label="Which projects"
+          <Select
+            label="Which projects"
             value={status}
-            onChange={(event) => setStatus(event.target.value as ProjectStatusFilter)}
-            className="h-8 rounded-full border border-line bg-surface-1 px-3 text-xs text-fg-2 hover:border-line-strong max-md:h-11"
-          >
-            <option value="active">Active</option>
-            <option value="archived">Archived</option>
-          </select>
+            onChange={(next) => setStatus(next as ProjectStatusFilter)}
+            options={[
+              { value: 'active', label: 'Active' },
+              { value: 'archived', label: 'Archived' },
+            ]}
+          />
         </div>
       </div>
       {list.isPending ? (
         <Grid>
           {[0, 1, 2].map((key) => (
-            <Skeleton key={key} className="h-[202px] rounded-l" />
+            <Skeleton key={key} className="h-[202px] rounded-lg" />
           ))}
         </Grid>
       ) : list.isError && !list.data ? (

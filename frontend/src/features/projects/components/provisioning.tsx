@@ -8,6 +8,13 @@ import { cn } from '../../../lib/cn.ts'
 import { messageOf } from '../../../lib/request.ts'
 import { retryProject } from '../api.ts'
 
+const words: Record<string, string> = {
+  repository: 'Laying out the repository',
+  sandbox: 'Starting a sandbox of its own',
+  code: 'Bringing in the code and its packages',
+  preview: 'Starting the preview',
+}
+
 /** While a project is being made: how far it is, and if it failed why, with one way on. */
 export function ProvisioningView({ project }: { project: Project }) {
   const retry = useMutation({ mutationFn: () => retryProject(project.id) })
@@ -57,7 +64,7 @@ export function ProvisioningView({ project }: { project: Project }) {
           ) : (
             <Spinner />
           )}
-          <span className="flex-1 first-letter:uppercase">{step}</span>
+          <span className="flex-1 first-letter:uppercase">{words[step] ?? step}</span>
           <span className="text-fg-3 tabular">
             {Math.min(done, total)} of {total}
           </span>
@@ -66,7 +73,7 @@ export function ProvisioningView({ project }: { project: Project }) {
           <>
             <p
               role="alert"
-              className="mt-3 rounded-s border border-bad/40 bg-bad/10 px-3 py-2 text-sm break-words whitespace-pre-wrap text-bad"
+              className="mt-3 rounded-sm border border-bad/40 bg-bad/10 px-3 py-2 text-sm break-words whitespace-pre-wrap text-bad"
             >
               {retry.isError ? messageOf(retry.error) : (error ?? 'It stopped without saying why.')}
             </p>

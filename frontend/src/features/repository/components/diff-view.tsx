@@ -77,7 +77,7 @@ const statusWord: Record<DiffFile['status'], string> = {
 function FileDiffCard({ file }: { file: DiffFile }) {
   const [isOpen, setOpen] = useState(true)
   return (
-    <section aria-label={file.path} className="overflow-hidden rounded-m border border-line bg-surface-1">
+    <section aria-label={file.path} className="overflow-hidden rounded-md border border-line bg-surface-1">
       <h4>
         <button
           type="button"
@@ -132,8 +132,8 @@ const HunkLines = ({ hunk }: { hunk: Hunk }) => (
     <tbody>
       {hunk.lines.map((line, index) => (
         <tr key={index} className={tint[line.kind]}>
-          <td className="w-10 pr-2 pl-3 text-right text-fg-3 select-none tabular">{line.oldLine}</td>
-          <td className="w-10 pr-2 text-right text-fg-3 select-none tabular">{line.newLine}</td>
+          <td className="w-10 pr-2 pl-3 text-right text-fg-2 select-none tabular">{line.oldLine}</td>
+          <td className="w-10 pr-2 text-right text-fg-2 select-none tabular">{line.newLine}</td>
           <td className={cn('w-4 select-none', line.kind === 'added' ? 'text-ok' : 'text-bad')}>
             {line.kind === 'context' ? <span className="sr-only">unchanged</span> : sign[line.kind]}
           </td>

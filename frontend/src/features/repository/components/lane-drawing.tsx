@@ -16,7 +16,9 @@ interface LaneDrawingProps {
 const ROW = 34
 const TOP = 30
 const LEFT = 14
-const RIGHT = 96
+/** Between the last thing that happened and now: room for the words at the lanes' ends. */
+const ENDS = 130
+const RIGHT = 24
 const BEND = 26
 
 /** From main down to a lane, or up again: a curve that leaves and arrives level. */
@@ -79,13 +81,13 @@ function walk(event: KeyboardEvent<HTMLElement>) {
 }
 
 export function LaneDrawing({ rows, now, width, onOpenTask }: LaneDrawingProps) {
-  const labels = width < 520 ? 92 : 124
+  const labels = width < 520 ? 104 : 124
   const scroller = useRef<HTMLDivElement>(null)
   const lanes = rows.map(({ lane }) => lane)
-  const scale = laneScale(lanes, now, Math.max(160, width - labels - LEFT - RIGHT))
+  const scale = laneScale(lanes, now, Math.max(160, width - labels - LEFT - ENDS - RIGHT))
   const height = yOf(rows.length - 1) + 30
-  const drawn = LEFT + scale.width + RIGHT
-  const nowX = scale.width
+  const nowX = scale.width + ENDS
+  const drawn = LEFT + nowX + RIGHT
   const first = rows.findIndex(({ lane }) => lane.dots.length > 0)
 
   // The newest is what one wants to see first.
@@ -146,13 +148,28 @@ export function LaneDrawing({ rows, now, width, onOpenTask }: LaneDrawingProps) 
               {rows.map((row, index) => (
                 <path
                   key={row.lane.name}
-                  d={lanePath(row, index, scale, index === 0 ? nowX + 14 : nowX - 6)}
+                  d={lanePath(row, index, scale, index === 0 ? nowX + 14 : row.end ? scale.width + 14 : nowX - 8)}
                   fill="none"
                   stroke={row.colour}
                   strokeWidth="2"
                   strokeLinecap="round"
                 />
               ))}
+              {rows.map(
+                (row, index) =>
+                  row.waits && (
+                    <line
+                      key={row.lane.name}
+                      x1={0}
+                      x2={scale.width + 6}
+                      y1={yOf(index)}
+                      y2={yOf(index)}
+                      stroke="var(--line-strong)"
+                      strokeDasharray="1 5"
+                      strokeLinecap="round"
+                    />
+                  ),
+              )}
               {rows.map((row, index) =>
                 row.lane.dots.map((dot) => (
                   <circle
@@ -191,17 +208,17 @@ export function LaneDrawing({ rows, now, width, onOpenTask }: LaneDrawingProps) 
               {row.end && (
                 <EndChip
                   row={row}
-                  x={LEFT + nowX + 4}
+                  x={LEFT + scale.width + 14}
                   y={yOf(index)}
                   onOpen={() => row.taskId && onOpenTask(row.taskId)}
                 />
               )}
               {row.waits && (
                 <span
-                  className="absolute -translate-y-1/2 text-xs text-fg-3"
-                  style={{ left: LEFT + 2, top: yOf(index) }}
+                  className="absolute -translate-y-1/2 text-[10px] whitespace-nowrap text-fg-3"
+                  style={{ left: LEFT + scale.width + 14, top: yOf(index) }}
                 >
-                  – {row.waits}
+                  {row.waits}
                 </span>
               )}
             </div>
@@ -218,7 +235,7 @@ const EndChip = ({ row, x, y, onOpen }: { row: LaneRow; x: number; y: number; on
     onClick={onOpen}
     aria-label={`${row.label}: ${row.end!.text}`}
     className="absolute h-5 -translate-y-1/2 rounded-full border border-(--tone)/60 px-2 text-[10px] whitespace-nowrap toned"
-    style={{ left: x - 10, top: y, '--tone': row.end!.colour } as React.CSSProperties}
+    style={{ left: x, top: y, '--tone': row.end!.colour } as React.CSSProperties}
   >
     {row.end!.text}
   </button>

@@ -51,7 +51,7 @@ export function LanesView({ projectId, onOpenTask }: LanesViewProps) {
         width > 0 && <LaneDrawing rows={rows} now={now} width={width} onOpenTask={onOpenTask} />
       )}
       {rows !== null && rows.length > 0 && (
-        <div className="absolute right-2 bottom-2 rounded-s border border-line bg-surface-1">
+        <div className="absolute right-2 bottom-2 rounded-sm border border-line bg-surface-1">
           <IconButton
             label={isList ? 'Show as lanes' : 'Show as a list'}
             side="left"

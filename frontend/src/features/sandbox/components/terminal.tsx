@@ -52,7 +52,7 @@ export default function Terminal({ projectId }: { projectId: string }) {
       lineHeight: 1.25,
       cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
       scrollback: 5_000,
-      screenReaderMode: false,
+      minimumContrastRatio: 4.5,
       theme: themeOf(),
     })
     const fit = new FitAddon()

@@ -29,7 +29,7 @@ export function PlanCard({ plan, work, userId, canApprove, onOpenTask }: PlanCar
   return (
     <article
       aria-label={`Plan ${plan.number}`}
-      className="ml-9.5 animate-rise overflow-hidden rounded-m border border-line bg-surface-1"
+      className="ml-9.5 animate-rise overflow-hidden rounded-md border border-line bg-surface-1"
     >
       <header className="flex items-center gap-2 px-3 py-2.5">
         <ListChecks aria-hidden className="size-4 shrink-0 text-fg-2" />

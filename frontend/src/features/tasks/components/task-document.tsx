@@ -22,7 +22,7 @@ export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
       <h2 className="font-display text-xl leading-tight font-semibold">{task.title}</h2>
       <p className="mt-2 text-[14px] text-fg-2">{task.goal}</p>
       {task.reason && (
-        <p className="mt-3 flex gap-2 rounded-s border border-warn/40 bg-warn/10 px-3 py-2 text-sm">
+        <p className="mt-3 flex gap-2 rounded-sm border border-warn/40 bg-warn/10 px-3 py-2 text-sm">
           <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
           <span className="min-w-0 break-words whitespace-pre-wrap">{task.reason}</span>
         </p>
@@ -36,7 +36,7 @@ export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
               <button
                 type="button"
                 onClick={() => onResult(proof.result, proof.seq)}
-                className="rounded-s px-1 font-mono text-2xs leading-5 text-fg-2 hover:bg-surface-3 hover:text-fg max-md:min-h-11 max-md:min-w-11"
+                className="touch-target h-5 rounded-sm px-1 font-mono text-2xs leading-5 text-fg-2 hover:bg-surface-3 hover:text-fg"
               >
                 ev {groupedNumber(proof.seq)}
               </button>
@@ -60,7 +60,7 @@ export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
             <span className="min-w-0 text-[14px] leading-snug">
               {index + 1}. {box.text}
               {box.files.map((file) => (
-                <code key={file} className="ml-1.5 font-mono text-xs break-all text-fg-3">
+                <code key={file} className="ml-1.5 inline-block max-w-full font-mono text-xs break-all text-fg-3">
                   {file}
                 </code>
               ))}
@@ -118,6 +118,9 @@ function CommittedDocument({ taskId }: { taskId: string }) {
   if (detail.isPending) return <Skeleton className="mt-3 h-40" />
   if (detail.isError) return <p className="mt-3 text-sm text-bad">{messageOf(detail.error)}</p>
   return (
-    <Prose text={detail.data.documentMarkdown} className="mt-3 rounded-m border border-line bg-surface-1 p-4 text-sm" />
+    <Prose
+      text={detail.data.documentMarkdown}
+      className="mt-3 rounded-md border border-line bg-surface-1 p-4 text-sm"
+    />
   )
 }

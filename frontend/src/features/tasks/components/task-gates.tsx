@@ -54,7 +54,9 @@ export function TaskGates({ task, work, onEvidence }: TaskGatesProps) {
             detail={
               task.mergedAs
                 ? `main is ${shortSha(task.mergedAs)} · checked again on the merged tree`
-                : checksOf(merge.last)
+                : merge.last
+                  ? checksOf(merge.last)
+                  : 'checked again on the tree main will become'
             }
           />
         </ul>
@@ -140,7 +142,7 @@ function Comments({ task, work }: { task: Task; work: Work }) {
   return (
     <section aria-label="Review comments" className="grid gap-2">
       {review.comments.map((comment, index) => (
-        <div key={index} className="flex gap-2.5 rounded-m border border-line-strong p-3">
+        <div key={index} className="flex gap-2.5 rounded-md border border-line-strong p-3">
           <Face initials={look.initials} colour={look.colour} size={24} />
           <div className="min-w-0">
             <p className="text-xs text-fg-3">
@@ -160,7 +162,7 @@ function Comments({ task, work }: { task: Task; work: Work }) {
 const ClaimCard = ({ claim, onEvidence }: { claim: Claim; onEvidence(seq: number): void }) => (
   <li
     className={cn(
-      'rounded-s border border-l-[3px] border-line px-3 py-2',
+      'rounded-sm border border-l-[3px] border-line px-3 py-2',
       isProved(claim) ? 'border-l-ok' : 'border-l-fg-3',
     )}
   >
@@ -171,7 +173,7 @@ const ClaimCard = ({ claim, onEvidence }: { claim: Claim; onEvidence(seq: number
           key={seq}
           type="button"
           onClick={() => onEvidence(seq)}
-          className="inline-flex h-5 items-center rounded-full bg-surface-3 px-2 font-mono text-2xs text-fg-2 hover:text-fg max-md:h-11"
+          className="touch-target inline-flex h-5 items-center rounded-full bg-surface-3 px-2 font-mono text-2xs text-fg-2 hover:text-fg"
         >
           ev {groupedNumber(seq)}
         </button>

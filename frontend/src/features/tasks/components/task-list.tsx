@@ -1,4 +1,4 @@
-import type { Task } from '@guildhall/protocol/tasks.ts'
+import type { DocumentState, Task } from '@guildhall/protocol/tasks.ts'
 import { ListChecks } from 'lucide-react'
 import { Face } from '../../../components/face.tsx'
 import { Notice } from '../../../components/notice.tsx'
@@ -17,18 +17,19 @@ interface TaskListProps {
 
 /** Every task of the project: what needs you, what is under way, what is done. */
 export function TaskList({ work, openTaskId, onOpenTask }: TaskListProps) {
-  const approved = new Set(
+  const tasksOf = (...states: DocumentState[]) =>
     Object.values(work.plans)
-      .filter((plan) => plan.state !== 'changes_requested')
-      .flatMap((plan) => plan.tasks.map(({ id }) => id)),
-  )
-  const tasks = Object.values(work.tasks).filter(({ id }) => approved.has(id))
+      .filter(({ state }) => states.includes(state))
+      .flatMap((plan) => plan.tasks.map(({ id }) => work.tasks[id]!))
+  const tasks = tasksOf('approved')
+  const planned = tasksOf('in_review', 'draft')
   const groups: [string, Task[]][] = [
+    ['In the plan, waiting for your yes', planned],
     ['Needs you', tasks.filter(({ state }) => state === 'needs_you' || state === 'failed')],
     ['Under way', tasks.filter((task) => isOpen(task) && task.state !== 'needs_you')],
     ['Done', tasks.filter(({ state }) => state === 'merged' || state === 'cancelled').reverse()],
   ]
-  if (tasks.length === 0) {
+  if (tasks.length + planned.length === 0) {
     return (
       <Notice icon={ListChecks} title="No tasks yet">
         The manager turns your wish into tasks with checks; they stand here once the plan is written.

@@ -1,6 +1,6 @@
 import type { CheckResult, Task } from '@guildhall/protocol/tasks.ts'
 import { useMutation } from '@tanstack/react-query'
-import { GitBranch, Hash, RotateCcw, X } from 'lucide-react'
+import { GitBranch, GitMerge, Hash, RotateCcw, X } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { Button } from '../../../components/ui/button.tsx'
 import { pill } from '../../../components/ui/chip.tsx'
@@ -8,7 +8,8 @@ import { cn } from '../../../lib/cn.ts'
 import { shortBranch, shortSha } from '../../../lib/format.ts'
 import { messageOf } from '../../../lib/request.ts'
 import { roleLook } from '../../../lib/roles.ts'
-import { cancelTask, isOpen, retryTask, type Work } from '../api.ts'
+import { approveTask, cancelTask, isOpen, retryTask, type Work } from '../api.ts'
+import { gates } from '../proof.ts'
 import { StatusChip } from './status-chip.tsx'
 import { TaskDocument } from './task-document.tsx'
 import { TaskGates } from './task-gates.tsx'
@@ -46,14 +47,21 @@ export function TaskReview({ task, work, canWork, diff, ...doors }: TaskReviewPr
             <Hash aria-hidden /> tree {shortSha(task.tree)}
           </span>
         )}
-        {canWork && <Actions task={task} />}
+        {canWork && (
+          <Actions
+            task={task}
+            waitsForYes={task.state === 'needs_you' && gates(task, work).review.state === 'passed'}
+          />
+        )}
       </header>
-      <div className="min-h-0 flex-1 overflow-auto @4xl:grid @4xl:grid-cols-[minmax(260px,5fr)_minmax(380px,9fr)_minmax(250px,4.6fr)] @4xl:overflow-hidden">
-        <div className="@4xl:overflow-auto @4xl:border-r @4xl:border-line">
+      <div className="min-h-0 flex-1 overflow-auto @2xl:grid @2xl:grid-cols-[1.25fr_1fr] @2xl:content-start @5xl:grid-cols-[minmax(260px,5fr)_minmax(380px,9fr)_minmax(250px,4.6fr)] @5xl:content-stretch @5xl:overflow-hidden">
+        <div className="@5xl:overflow-auto @2xl:border-r @2xl:border-line">
           <TaskDocument task={task} checks={work.checks[task.id] ?? []} {...doors} />
         </div>
-        <div className="border-line max-@4xl:border-y @4xl:min-w-0 @4xl:overflow-auto">{diff}</div>
-        <div className="bg-surface-1/60 @4xl:overflow-auto @4xl:border-l @4xl:border-line">
+        <div className="min-w-0 border-line max-@5xl:border-t @2xl:order-3 @2xl:col-span-2 @5xl:order-none @5xl:col-span-1 @5xl:overflow-auto">
+          {diff}
+        </div>
+        <div className="border-line bg-surface-1/60 max-@2xl:border-t @5xl:overflow-auto @5xl:border-l">
           <TaskGates task={task} work={work} {...doors} />
         </div>
       </div>
@@ -61,10 +69,12 @@ export function TaskReview({ task, work, canWork, diff, ...doors }: TaskReviewPr
   )
 }
 
-function Actions({ task }: { task: Task }) {
+/** `waitsForYes`: every gate but the person's is passed. */
+function Actions({ task, waitsForYes }: { task: Task; waitsForYes: boolean }) {
   const cancel = useMutation({ mutationFn: () => cancelTask(task.id, '') })
   const retry = useMutation({ mutationFn: () => retryTask(task.id) })
-  const error = cancel.error ?? retry.error
+  const approve = useMutation({ mutationFn: () => approveTask(task.id) })
+  const error = cancel.error ?? retry.error ?? approve.error
   return (
     <div className="ml-auto flex items-center gap-2">
       {error !== null && (
@@ -72,7 +82,12 @@ function Actions({ task }: { task: Task }) {
           {messageOf(error)}
         </span>
       )}
-      {(task.state === 'failed' || task.state === 'needs_you') && (
+      {waitsForYes && (
+        <Button size="s" look="primary" busy={approve.isPending} onClick={() => approve.mutate()}>
+          <GitMerge className="size-3.5" /> Approve and queue
+        </Button>
+      )}
+      {!waitsForYes && (task.state === 'failed' || task.state === 'needs_you') && (
         <Button size="s" look="primary" busy={retry.isPending} onClick={() => retry.mutate()}>
           <RotateCcw className="size-3.5" /> Try again
         </Button>

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { nameFromWish } from './api.ts'
+
+test('a project is named by the first words of the wish, without its courtesies', () => {
+  expect(
+    [
+      'A booking page for a climbing gym, with a weekly timetable and a waiting list',
+      'please build me a todo app. It should sync.',
+      'Build the',
+      '   ',
+      'x'.repeat(300),
+    ].map(nameFromWish),
+  ).toEqual(['Booking page for a climbing', 'Todo app', 'The', 'New project', `X${'x'.repeat(59)}`])
+})
