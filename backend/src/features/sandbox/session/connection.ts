@@ -31,6 +31,8 @@ export interface Connection {
 export function createConnection(openBridge: () => Promise<Duplex>): Connection {
   let current: Promise<http2.ClientHttp2Session> | null = null
   let isClosed = false
+  /** Ends a connection attempt that is under way. */
+  let giveUp: (() => void) | null = null
 
   async function connect(): Promise<http2.ClientHttp2Session> {
     const bridge = new ElasticBridge(await openBridge())
@@ -39,6 +41,7 @@ export function createConnection(openBridge: () => Promise<Duplex>): Connection 
       settings: { enablePush: false, initialWindowSize: 1 << 20 },
       maxSessionMemory: 128,
     })
+    giveUp = () => session.destroy()
     // Errors end the session, and each call in flight tells its own caller.
     session.on('error', () => session.destroy())
     session.on('close', () => bridge.destroy())
@@ -129,6 +132,7 @@ export function createConnection(openBridge: () => Promise<Duplex>): Connection 
     },
     close() {
       isClosed = true
+      giveUp?.()
       void current?.then(
         (session) => session.destroy(),
         () => undefined,
