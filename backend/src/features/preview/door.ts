@@ -20,6 +20,8 @@ export interface DoorOptions {
   authorize: Authorize
   identity: Pick<IdentityService, 'takeTicket' | 'actorOfSession'>
   sandbox: Pick<Sandboxes, 'session'>
+  /** Signs the cookie; without one, cookies end with this process. */
+  secret?: string | undefined
   domain: string
   originOf: (host: string) => string
   /** Origins of the workbench: the only pages that may show a preview in a frame. */
@@ -39,8 +41,8 @@ const readingProtocols = new Set(['vite-hmr', 'vite-ping'])
 
 /** Everything that arrives on a preview's host name. It stands before the API and never lets a request through to it. */
 export function createDoor(options: DoorOptions) {
-  const { db, authorize, identity, sandbox, domain, originOf, ancestors, wake, check, log } = options
-  const grants = createGrants({ authorize, actorOfSession: (id: SessionId) => identity.actorOfSession(id) })
+  const { db, authorize, identity, sandbox, secret, domain, originOf, ancestors, wake, check, log } = options
+  const grants = createGrants({ secret, authorize, actorOfSession: (id: SessionId) => identity.actorOfSession(id) })
   const open = new Set<{ grant: Grant; needsChange: boolean; cut: () => void }>()
 
   const timer = setInterval(() => void sweep(), sweepMs)

@@ -1,39 +1,48 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Actor } from '@guildhall/protocol/actor.ts'
-import type { ProjectId, SessionId, UserId } from '@guildhall/protocol/ids.ts'
+import { ProjectId, SessionId, UserId } from '@guildhall/protocol/ids.ts'
+import { z } from 'zod'
 import { isAppError } from '../../platform/errors.ts'
 import type { Authorize } from '../projects/service.ts'
 
-/** What our cookie stands for: one person's session may see one preview. Lives as long as this process. */
-export interface Grant {
-  host: string
-  projectId: ProjectId
-  userId: UserId
-  sessionId: SessionId
-  until: number
-}
+/** What our cookie stands for: one person's session may see one preview. It gives no right by itself. */
+const Grant = z.object({
+  host: z.string(),
+  projectId: ProjectId,
+  userId: UserId,
+  sessionId: SessionId,
+  /** Milliseconds since 1970. */
+  until: z.int(),
+})
+export type Grant = z.infer<typeof Grant>
+
 export interface Rights {
   mayLook: boolean
   mayChange: boolean
 }
 
 export const grantS = 12 * 60 * 60
-const maxGrants = 20_000
 /** Rights that ended are noticed within this time. */
 const rightsMs = 3_000
+const maxKnown = 5_000
 
-const hashOf = (secret: string) => createHash('sha256').update(secret).digest('hex')
-
-/** Who may see which preview. Secrets are kept as hashes, rights are asked again and again. */
+/**
+ * Who may see which preview. The cookie is signed rather than kept, so that it holds in every process and over a
+ * restart; whether its session lives and what its person may do is asked again and again.
+ */
 export function createGrants({
+  secret = randomBytes(32).toString('hex'),
   authorize,
   actorOfSession,
 }: {
+  /** Without one, cookies end with this process. */
+  secret?: string | undefined
   authorize: Authorize
   actorOfSession: (sessionId: SessionId) => Promise<(Actor & { kind: 'user' }) | null>
 }) {
-  const grants = new Map<string, Grant>()
-  const known = new Map<Grant, { at: number; rights: Promise<Rights> }>()
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'guildhall preview cookie', 32))
+  const sign = (payload: string) => createHmac('sha256', key).update(payload).digest()
+  const known = new Map<string, { at: number; rights: Promise<Rights> }>()
 
   const may = (actor: Actor, action: 'project.read' | 'project.work', projectId: ProjectId) =>
     authorize(actor, action, { projectId }).then(
@@ -51,41 +60,36 @@ export function createGrants({
     return { mayLook, mayChange: mayLook && (await may(actor, 'project.work', projectId)) }
   }
 
-  function drop(hash: string, grant: Grant) {
-    grants.delete(hash)
-    known.delete(grant)
-  }
-
   return {
-    /** Answers the secret for the cookie. */
+    /** Answers the cookie's value. */
     give(grant: Omit<Grant, 'until'>): string {
-      const secret = randomBytes(32).toString('base64url')
-      grants.set(hashOf(secret), { ...grant, until: Date.now() + grantS * 1_000 })
-      const [oldest] = grants
-      if (grants.size > maxGrants && oldest) drop(...oldest)
-      return secret
+      const payload = Buffer.from(JSON.stringify({ ...grant, until: Date.now() + grantS * 1_000 })).toString(
+        'base64url',
+      )
+      return `${payload}.${sign(payload).toString('base64url')}`
     },
 
-    /** Null for a secret that is unknown, too old or another preview's. */
-    find(secret: string, host: string): Grant | null {
-      const hash = hashOf(secret)
-      const grant = grants.get(hash)
-      if (!grant) return null
-      if (grant.until < Date.now()) {
-        drop(hash, grant)
-        return null
-      }
-      return grant.host === host ? grant : null
+    /** Null for a value that is not ours, too old or another preview's. */
+    find(value: string, host: string): Grant | null {
+      const [payload = '', mark = '', ...more] = value.split('.')
+      if (value.length > 1_000 || more.length > 0) return null
+      const [given, right] = [Buffer.from(mark, 'base64url'), sign(payload)]
+      if (given.length !== right.length || !timingSafeEqual(given, right)) return null
+      const grant = Grant.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()))
+      return grant.host === host && grant.until > Date.now() ? grant : null
     },
 
     rightsOf(grant: Grant): Promise<Rights> {
-      const last = known.get(grant)
+      const name = `${grant.sessionId}:${grant.userId}:${grant.projectId}`
+      const last = known.get(name)
       if (last && Date.now() - last.at < rightsMs) return last.rights
       const rights = ask(grant)
-      known.set(grant, { at: Date.now(), rights })
-      rights.catch(() => known.delete(grant))
+      known.delete(name)
+      known.set(name, { at: Date.now(), rights })
+      rights.catch(() => known.delete(name))
+      const [oldest] = known.keys()
+      if (known.size > maxKnown && oldest !== undefined) known.delete(oldest)
       return rights
     },
   }
 }
-export type Grants = ReturnType<typeof createGrants>

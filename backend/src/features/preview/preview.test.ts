@@ -9,7 +9,7 @@ import { createLog } from '../../platform/log.ts'
 import { createPubSub } from '../../platform/pubsub/pubsub.ts'
 import { createQueue } from '../../platform/queue/queue.ts'
 import { type RepositoryWorld, repositoryWorld } from '../../testing/repository.ts'
-import { freshProject, freshUser, join } from '../../testing/world.ts'
+import { freshUser, join } from '../../testing/world.ts'
 import { createIdentityService } from '../identity/service.ts'
 import { createAuthorize } from '../projects/service.ts'
 import { createPreviewService, type PreviewService } from './service.ts'
@@ -75,7 +75,8 @@ let cleanUp: () => Promise<void>
 const port = () => (server.address() as AddressInfo).port
 const label = `p${randomBytes(5).toString('hex')}`
 
-async function build(): Promise<PreviewService> {
+/** As a process would build it. */
+async function build(secret?: string): Promise<PreviewService> {
   const { db, projectId } = world
   const log = createLog({ level: 'silent' })
   const identity = createIdentityService({ db, pubsub, jwtSecret: 'x'.repeat(40), registration: 'open' })
@@ -96,6 +97,7 @@ async function build(): Promise<PreviewService> {
     projectOf: async (id) => ({ previewLabel: id === projectId ? label : `o${id.slice(-10)}`, startCommand }),
     address: { domain: 'preview.localhost', publicUrl: null, port },
     log,
+    ...(secret && { secret }),
     readyMs: 8_000,
   })
 }
@@ -224,9 +226,19 @@ describe('the way in', () => {
 
   test('without a cookie, with a wrong one, with two, or with another preview’s, is closed', async () => {
     const cookie = await cookieFor(world.owner)
-    const other = await freshProject(world.db, world.owner)
-    await preview.get(world.owner, world.projectId, 'main')
-    for (const value of ['', '__Host-guildhall_preview=guess', `${cookie}; ${cookie}`, cookie.replace('__Host-', '')]) {
+    const [payload, mark] = cookie.split('.') as [string, string]
+    const changed = Buffer.from(payload.split('=')[1]!, 'base64url')
+      .toString()
+      .replace(/"until":\d/, '"until":9')
+    const forged = `__Host-guildhall_preview=${Buffer.from(changed).toString('base64url')}.${mark}`
+    for (const value of [
+      forged,
+      `${payload}.`,
+      '',
+      '__Host-guildhall_preview=guess',
+      `${cookie}; ${cookie}`,
+      cookie.replace('__Host-', ''),
+    ]) {
       const answer = await ask('/', { headers: { cookie: value, accept: 'text/html' } })
       expect(answer.status, value).toBe(401)
       expect(answer.text).toContain('Open this preview from the workbench')
@@ -236,7 +248,6 @@ describe('the way in', () => {
     const { origin } = await preview.get(world.owner, world.projectId, name)
     const elsewhere = new URL(origin!).host
     expect((await ask('/', { at: elsewhere, headers: { cookie } })).status).toBe(401)
-    expect(elsewhere).not.toContain(other)
     expect((await ask('/', { at: host('nobody--main'), headers: { cookie } })).status).toBe(404)
   })
 
@@ -253,6 +264,20 @@ describe('the way in', () => {
       const path = new URL(url).pathname + new URL(url).search.replace('to=%2F', `to=${encodeURIComponent(to)}`)
       expect((await ask(path)).headers.location, to).toBe(location)
     }
+  })
+
+  test('stays open over a restart of the platform when cookies are signed with its secret', async () => {
+    const first = preview
+    preview = await build('a secret of this installation')
+    const cookie = await cookieFor(world.owner)
+    preview.close()
+    preview = await build('a secret of this installation')
+    expect((await ask('/', { headers: { cookie } })).status).toBe(200)
+    preview.close()
+    preview = await build('another secret')
+    expect((await ask('/', { headers: { cookie } })).status).toBe(401)
+    preview.close()
+    preview = first
   })
 
   test('ends with the membership', async () => {

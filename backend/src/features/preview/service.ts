@@ -2,7 +2,6 @@ import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { ProjectId } from '@guildhall/protocol/ids.ts'
 import type { Preview } from '@guildhall/protocol/preview.ts'
 import type { Database } from '../../platform/db/database.ts'
-import { isAppError } from '../../platform/errors.ts'
 import { createOwnOrigins } from '../../platform/http/origins.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Queue } from '../../platform/queue/queue.ts'
@@ -32,6 +31,8 @@ export interface PreviewOptions {
   /** What a preview needs of its project. Throws `not_found`. */
   projectOf: (projectId: ProjectId) => Promise<{ previewLabel: string; startCommand: string }>
   address: PreviewAddress
+  /** Signs the cookies of visitors. Without one they end with this process, and hold in no other. */
+  secret?: string
   log: Log
   /** For tests: how long a server may take to listen. */
   readyMs?: number
@@ -109,7 +110,7 @@ export function createPreviewService(options: PreviewOptions) {
         else if (isBoot || Date.now() - row.updatedAt.getTime() > lostAfterMs)
           await queue.ring('preview.start', idOf(row))
       } catch (error) {
-        if (!isAppError(error)) throw error
+        // The others are looked at all the same, and this one again in a moment.
         log.warn({ err: error, projectId: row.projectId }, 'a preview could not be looked at')
       }
     }
@@ -125,7 +126,8 @@ export function createPreviewService(options: PreviewOptions) {
     ...options,
     domain: address.domain,
     originOf: origin,
-    ancestors: () => workbench.list(),
+    // A policy cannot name an address in brackets; browsers complain about it on every page.
+    ancestors: () => workbench.list().filter((each) => !each.includes('[')),
     wake: (row) => order(system, row),
     check: (row) => runner.check(row),
   })

@@ -10,7 +10,7 @@ import { lockRepository } from './locks.ts'
 import { commitOf, commitTree, findCommit, type Identity, moveRef, treeWith } from './objects.ts'
 import { type BranchRow, findBranch, updateBranch } from './store.ts'
 import type { Shared, WorkTrees } from './work-tree-keeper.ts'
-import { bundleOf, headInside, isKnownAncestor } from './work-trees.ts'
+import { bundleOf, headInside, isKnownAncestor, offerCommit } from './work-trees.ts'
 
 /** An event is read by every open page: it names the newest commits, the log has the rest. */
 const toldCommits = 100
@@ -48,11 +48,16 @@ export function createPublisher({ db, sandbox, folderOf, inTurn, workTrees }: Sh
     branch: string,
   ): Promise<{ head: Sha; commits: Commit[] }> {
     const repository = folderOf(projectId)
-    await workTrees.ensure(projectId, branch)
     const session = await sandbox.session(projectId)
     const from = await commitOf(repository, branch)
-    const found = await headInside(session, branch)
-    const hasNews = found !== null && found !== from && !(await isKnownAncestor(repository, found, from))
+    const { head, knowsBase } = await headInside(session, branch, from)
+    const hasNews = head !== null && head !== from && !(await isKnownAncestor(repository, head, from))
+    if (hasNews && !knowsBase) {
+      const ref = await offerCommit(session, repository, branch, from)
+      throw stale(
+        `${branch} got a commit that its work tree does not have. Run \`git merge ${ref}\`, then publish again.`,
+      )
+    }
     const to = hasNews
       ? await takeBundle(repository, { bundle: await bundleOf(session, branch, from), branch, from })
       : from

@@ -165,6 +165,25 @@ describe('a branch', () => {
     expect(items.map(({ subject }) => subject)).toEqual(['docs: x', 'feat: b', 'docs: x'])
   })
 
+  test('that got a commit of the platform while its own were still inside says how to go on', async () => {
+    const { repository, projectId, owner, tree, sandbox } = world
+    const { name } = await world.branch('agent/engineer/parted')
+    await repository.ensureWorkTree(projectId, name)
+    await commitIn(tree(name), { 'own.txt': 'own' }, engineer)
+    sandbox.state = 'sleeping'
+    const files = [{ path: 'ai_docs/x.md', content: '# X\n' }]
+    await repository.writeCommit(projectId, name, { files, message: 'docs: x', author: house })
+    sandbox.state = 'running'
+    await repository.ensureWorkTree(projectId, name)
+    const refused = repository.publish(owner, projectId, name)
+    await expect(refused).rejects.toMatchObject({
+      code: 'stale',
+      message: expect.stringContaining('git merge refs/platform/'),
+    })
+    await gitIn(tree(name), ['merge', '-q', '--no-edit', `refs/platform/${name}`])
+    expect((await repository.publish(owner, projectId, name)).commits).toHaveLength(2)
+  })
+
   test('is published by whoever may work, told after a crash between ref and record, and hidden from strangers', async () => {
     const { repository, projectId, owner, tree, bare } = world
     const { name } = await world.branch('agent/engineer/crash')

@@ -8,28 +8,28 @@ export type OnProgress = (text: string) => void
 // The key says what a set-up depended on: the command and the files that name the dependencies. It is kept in the work
 // tree's own git folder, where it is no part of the project and dies with the work tree.
 const keyFunctions = `
-git_folder() { git -C "$1" rev-parse --absolute-git-dir; }
 key_of() {
-  { printf '%s\\n' "$2"
-    for file in package.json package-lock.json pnpm-lock.yaml yarn.lock requirements.txt pyproject.toml uv.lock; do
-      if [ -f "$1/$file" ]; then printf '%s ' "$file"; git -C "$1" hash-object --no-filters "$file"; fi
-    done
-  } | git hash-object --stdin
+  cd "$1" || exit 1
+  set -- "$2"
+  for file in package.json package-lock.json pnpm-lock.yaml yarn.lock requirements.txt pyproject.toml uv.lock; do
+    if [ -f "$file" ]; then set -- "$@" "$file"; fi
+  done
+  command=$1; shift
+  { printf '%s\\n' "$command" "$@"; if [ $# -gt 0 ]; then git hash-object --no-filters -- "$@"; fi; } | git hash-object --stdin
 }
-kept_key() { cat "$(git_folder "$1")/guildhall-setup" 2>/dev/null || echo none; }
-is_ready() {
-  [ "$(kept_key "$1")" = "$(key_of "$1" "$2")" ] && { [ ! -f "$1/package-lock.json" ] || [ -d "$1/node_modules" ]; }
+key_file() { echo "$(git -C "$1" rev-parse --absolute-git-dir)/guildhall-setup"; }
+is_kept() {
+  [ "$(cat "$1" 2>/dev/null)" = "$2" ] && { [ ! -f "$3/package-lock.json" ] || [ -d "$3/node_modules" ]; }
 }
 `
 
 // Hard links: the same files under a second name, no second copy on the disk. What tools rewrite in place is not shared.
 const lookScript = `${keyFunctions}
-branch=$1 command=$2
-if is_ready "$branch" "$command"; then echo ready; exit 0; fi
+branch=$1
+key=$(key_of "$branch" "$2") && file=$(key_file "$branch") || exit 1
+if is_kept "$file" "$key" "$branch"; then echo ready; exit 0; fi
 if [ "$branch" = main ] || [ -e "$branch/node_modules" ] || [ ! -d main/node_modules ]; then echo needed; exit 0; fi
-if ! is_ready main "$command" || [ "$(key_of main "$command")" != "$(key_of "$branch" "$command")" ]; then
-  echo needed; exit 0
-fi
+if [ "$(key_of main "$2")" != "$key" ] || ! is_kept "$(key_file main)" "$key" main; then echo needed; exit 0; fi
 link=.guildhall/link.$$
 mkdir -p .guildhall
 if cp -al main/node_modules "$link" 2>/dev/null; then
@@ -37,7 +37,7 @@ if cp -al main/node_modules "$link" 2>/dev/null; then
   if [ -f main/node_modules/.package-lock.json ]; then
     rm -f "$link/.package-lock.json" && cp -p main/node_modules/.package-lock.json "$link/.package-lock.json"
   fi
-  mv "$link" "$branch/node_modules" && key_of "$branch" "$command" >"$(git_folder "$branch")/guildhall-setup" || exit 1
+  mv "$link" "$branch/node_modules" && echo "$key" >"$file" || exit 1
   echo linked
 else
   rm -rf "$link"; echo needed
@@ -45,7 +45,7 @@ fi
 `
 
 const keepKeyScript = `${keyFunctions}
-key_of "$1" "$2" >"$(git_folder "$1")/guildhall-setup"
+file=$(key_file "$1") && key_of "$1" "$2" >"$file"
 `
 
 const setUpTimeoutMs = 600_000

@@ -65,14 +65,20 @@ export async function probe(session: Inside, branch: string): Promise<Probe> {
 
 /** Objects come as a pack on stdin. Small ones are unpacked, so that a follow does not leave a pack file each time. */
 const feedLimit = 1024 * 1024
-const takePack = `if [ "$1" = large ]; then git index-pack --stdin --fix-thin >/dev/null; else git unpack-objects -q; fi
+const takePack = `set -e
+if [ "$1" = large ]; then git index-pack --stdin --fix-thin >/dev/null; else git unpack-objects -q; fi
+shift
 `
 
-/** Brings a commit's objects into the clone around `cwd`. `have` are commits that are there already. */
-async function feed(session: Inside, repository: string, cwd: string, want: Sha, have: Sha[]): Promise<void> {
-  const pack = await packOf(repository, [want], have)
+/** Brings a commit's objects into the clone around `cwd`, then runs `script` there. `have` are there already. */
+async function feed(
+  session: Inside,
+  repository: string,
+  { cwd, want, have, script, args = [] }: { cwd: string; want: Sha; have: Sha | null; script: string; args?: string[] },
+): Promise<void> {
+  const pack = await packOf(repository, [want], have ? [have] : [])
   const size = pack.length > feedLimit ? 'large' : 'small'
-  await inside(session, { script: takePack, args: [size], cwd, stdin: pack })
+  await inside(session, { script: takePack + script, args: [size, checkedSha(want), ...args], cwd, stdin: pack })
 }
 
 const cloneScript = `set -e
@@ -95,7 +101,7 @@ export async function makeClone(session: Inside, repository: string, main: Sha):
 }
 
 // A lock left by a killed git would stop main for ever; nobody but the platform writes here.
-const followScript = `set -e
+const followScript = `
 rm -f .git/index.lock
 git symbolic-ref HEAD refs/heads/main
 git reset -q --hard "$1"
@@ -103,8 +109,7 @@ git reset -q --hard "$1"
 
 /** /workspace/main shows exactly this commit afterwards; files that git does not know stay. */
 export async function resetMain(session: Inside, repository: string, to: Sha, have: Sha): Promise<void> {
-  await feed(session, repository, '/workspace/main', to, [have])
-  await inside(session, { script: followScript, args: [checkedSha(to)], cwd: '/workspace/main' })
+  await feed(session, repository, { cwd: '/workspace/main', want: to, have, script: followScript })
 }
 
 // A folder that lost its .git may hold someone's work: it is moved aside, never deleted.
@@ -124,7 +129,7 @@ export async function addWorkTree(
   repository: string,
   { branch, head, main }: { branch: string; head: Sha; main: Sha },
 ): Promise<void> {
-  await feed(session, repository, '/workspace/main', head, [main])
+  await feed(session, repository, { cwd: '/workspace/main', want: head, have: main, script: '' })
   await inside(session, { script: addScript, args: [checkedBranch(branch), checkedSha(head)], cwd: '/workspace' })
 }
 
@@ -135,12 +140,8 @@ export async function fastForward(
   { branch, from, to }: { branch: string; from: Sha; to: Sha },
 ): Promise<boolean> {
   if (!(await isKnownAncestor(repository, from, to))) return false
-  await feed(session, repository, workTreePath(branch), to, [from])
-  await inside(session, {
-    script: 'git merge -q --ff-only "$1"',
-    args: [checkedSha(to)],
-    cwd: workTreePath(branch),
-  })
+  const script = 'git merge -q --ff-only "$1"'
+  await feed(session, repository, { cwd: workTreePath(branch), want: to, have: from, script })
   return true
 }
 
@@ -149,11 +150,30 @@ export async function isKnownAncestor(repository: string, from: Sha, to: Sha): P
   return (await findCommit(repository, from)) !== null && (await isAncestor(repository, from, to))
 }
 
-/** The commit that the clone's branch stands at; null when it is not there. */
-export async function headInside(session: Inside, branch: string): Promise<Sha | null> {
-  const script = `git rev-parse --verify -q "refs/heads/$1^{commit}" || echo none`
-  const text = await inside(session, { script, args: [checkedBranch(branch)], cwd: '/workspace/main' })
-  return isSha(text.trim()) ? text.trim() : null
+const headScript = `
+if [ ! -e main/.git ]; then echo none; exit 0; fi
+cd main
+git rev-parse --verify -q "refs/heads/$1^{commit}" || echo none
+if git cat-file -e "$2^{commit}" 2>/dev/null; then echo known; fi
+`
+
+/** Where the clone's branch stands (null: nowhere), and whether the clone knows the commit `base`. */
+export async function headInside(
+  session: Inside,
+  branch: string,
+  base: Sha,
+): Promise<{ head: Sha | null; knowsBase: boolean }> {
+  const args = [checkedBranch(branch), checkedSha(base)]
+  const [head = '', word = ''] = (await inside(session, { script: headScript, args, cwd: '/workspace' })).split('\n')
+  return { head: isSha(head) ? head : null, knowsBase: word === 'known' }
+}
+
+/** Puts a commit of the platform where whoever works in the clone can merge it; answers the ref's name. */
+export async function offerCommit(session: Inside, repository: string, branch: string, sha: Sha): Promise<string> {
+  const ref = `refs/platform/${checkedBranch(branch)}`
+  const script = 'git update-ref "$2" "$1"'
+  await feed(session, repository, { cwd: '/workspace/main', want: sha, have: null, script, args: [ref] })
+  return ref
 }
 
 const bundleLimit = 256 * 1024 * 1024
