@@ -75,8 +75,13 @@ function createRedisPing(url: string) {
   client.on('error', () => undefined)
   return {
     async ping(): Promise<void> {
-      if (client.status === 'wait' || client.status === 'end') await client.connect()
-      await client.ping()
+      try {
+        if (client.status === 'wait' || client.status === 'end') await client.connect()
+        await client.ping()
+      } catch (error) {
+        // The client's own words are about its streams.
+        throw new Error('Redis does not answer', { cause: error })
+      }
     },
     close: () => client.disconnect(),
   }

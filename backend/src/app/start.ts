@@ -29,7 +29,7 @@ export async function start({ serve, work }: { serve: boolean; work: boolean }):
   const port = (): number => server?.port() || config.port
   const services = buildServices({ config, db: database.db, queue, pubsub, port, log })
   const server: GuildhallServer | null = serve ? await createServer({ services, config, log }) : null
-  const workers = work ? startWorkers({ services, queue, log }) : null
+  let workers: ReturnType<typeof startWorkers> | null = null
 
   async function stop(): Promise<void> {
     // Begins now and ends when the sockets have closed, which the services do.
@@ -49,6 +49,8 @@ export async function start({ serve, work }: { serve: boolean; work: boolean }):
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     throw new ConfigError([`Port ${config.port} is taken by another program. Stop it, or set PORT.`])
   }
+  // Only now: a process that finds its port taken must not have taken work.
+  if (work) workers = startWorkers({ services, db: database.db, queue, log })
   await tell({ config, database, services, serve, work, port: port() })
   return stop
 }

@@ -32,6 +32,7 @@ import {
   insertProject,
   listProjects,
   listTemplates,
+  touchProjects,
   updateProject,
 } from './store.ts'
 
@@ -241,6 +242,8 @@ export function createProjectService({
     provision: (projectId: ProjectId): Promise<void> => provisioner.run(projectId, 'creating'),
     finishRemoval: (projectId: ProjectId): Promise<void> => provisioner.run(projectId, 'deleting'),
     sweep: (): Promise<void> => provisioner.sweep(),
+    /** Something happened in these projects: they move up on the projects page. */
+    touch: (projectIds: ProjectId[]): Promise<void> => db.system((tx) => touchProjects(tx, projectIds)),
     close: (): Promise<void> => provisioner.close(),
 
     /** For the house: the project and the template it was made from. Throws `not_found`. */

@@ -216,4 +216,9 @@ export async function insertMember(
   return rows.length > 0
 }
 
+/** Marks projects as active now; their version stays, since nothing of theirs changed. */
+export async function touchProjects(db: Db, projectIds: ProjectId[]): Promise<void> {
+  await db.update(projectTable).set({ lastActivityAt: new Date() }).where(inArray(projectTable.id, projectIds))
+}
+
 export const defaultConfig: ProjectConfig = { model: null, autonomy: 'review_plan' }
