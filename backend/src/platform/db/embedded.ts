@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
@@ -10,6 +11,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -144,6 +146,8 @@ function makeHome(dir: string, runAs: RunAs): string {
   // Others may pass through the data folder of a root-started server (its user must), never list it.
   mkdirSync(dirname(dir), { recursive: true, mode: asRoot ? 0o711 : 0o700 })
   const isNew = !lstatSync(dir, { throwIfNoEntry: false })
+  // A data folder that is closed (mkdtemp makes them so) is opened that far too; below a closed one nothing helps.
+  if (asRoot && !canReach(dirname(dir), runAs)) chmodSync(dirname(dir), statSync(dirname(dir)).mode | 0o011)
   if (asRoot && isNew && !canReach(dirname(dir), runAs)) {
     mkdirSync(rootState, { recursive: true, mode: 0o755 })
     symlinkSync(join(rootState, `data-${shortHash(dir)}`), dir)
@@ -152,6 +156,9 @@ function makeHome(dir: string, runAs: RunAs): string {
   mkdirSync(target, { recursive: true, mode: 0o700 })
   const home = realpathSync(dir)
   own(home, runAs)
+  if (asRoot && !canReach(home, runAs)) {
+    throw new Error(`User ${runAs.uid}, who runs PostgreSQL for root, cannot reach ${home}: move DATA_DIR`)
+  }
   return home
 }
 

@@ -179,10 +179,12 @@ describe('a stranger who is let loose on the database as role app', () => {
     ['makes a table', () => sql`create table mine (x int)`],
   ]
   test.each(attacks)('%s: refused', async (_name, attack) => {
-    const reason = await database.db.as(mallory, (tx) => tx.execute(attack())).then(
-      () => 'it worked',
-      (error: Error) => String(error.cause),
-    )
+    const reason = await database.db
+      .as(mallory, (tx) => tx.execute(attack()))
+      .then(
+        () => 'it worked',
+        (error: Error) => String(error.cause),
+      )
     expect(reason).toMatch(/row-level security|permission denied|must be owner/)
   })
 
