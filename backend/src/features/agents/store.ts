@@ -126,15 +126,11 @@ export async function requestCancel(tx: Db, id: RunId): Promise<void> {
     .where(and(eq(runTable.id, id), inArray(runTable.state, live), isNull(runTable.cancelRequestedAt)))
 }
 
+/** One statement for both: it stands in the path of every model call. */
 export async function addCost(tx: Db, runId: RunId, agentId: AgentId, costUsd: string): Promise<void> {
-  await tx
-    .update(runTable)
-    .set({ costUsd: sql`${runTable.costUsd} + ${costUsd}::numeric` })
-    .where(eq(runTable.id, runId))
-  await tx
-    .update(agentTable)
-    .set({ costUsd: sql`${agentTable.costUsd} + ${costUsd}::numeric` })
-    .where(eq(agentTable.id, agentId))
+  await tx.execute(sql`
+    with run as (update ${runTable} set cost_usd = cost_usd + ${costUsd}::numeric where id = ${runId})
+    update ${agentTable} set cost_usd = cost_usd + ${costUsd}::numeric where id = ${agentId}`)
 }
 
 export async function keepOpening(

@@ -77,6 +77,8 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
   const { db, queue, log } = deps
   const name = `${hostname()}.${process.pid}.${newId().slice(-6)}`
   const atWork = new Map<RunId, { stop: AbortController; ended: Promise<void> }>()
+  /** Places in use, also those whose claim is still under way. */
+  let taken = 0
   const leaving = new AbortController()
   const breaks = new Map<RunId, number>()
 
@@ -96,15 +98,20 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
     })
   }
 
-  /** The door of the queue: what rang only says that there is something; the rows say what, in fair order. */
+  /** What rang only says that there is something; the rows say what, in fair order. Goes on until nothing waits. */
   async function work(): Promise<void> {
-    while (!leaving.signal.aborted && atWork.size < places) {
-      const held = await claim()
-      if (!held) return
-      const stop = new AbortController()
-      const ended = drive(held, stop).finally(() => atWork.delete(held.id))
-      atWork.set(held.id, { stop, ended })
-      await ended
+    while (!leaving.signal.aborted && taken < places) {
+      taken += 1
+      try {
+        const held = await claim()
+        if (!held) return
+        const stop = new AbortController()
+        const ended = drive(held, stop).finally(() => atWork.delete(held.id))
+        atWork.set(held.id, { stop, ended })
+        await ended
+      } finally {
+        taken -= 1
+      }
     }
   }
 
@@ -300,10 +307,11 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
     await db.system((tx) => markReported(tx, run.id))
   }
 
+  /** Rings for what waits, and takes what this process has a place for: a ring can end at a worker that is leaving. */
   async function sweep(): Promise<void> {
-    if (atWork.size < places)
-      for (const { id, epoch } of await db.system((tx) => listClaimable(tx, perProject)))
-        await queue.ring('agent.run', `${id}.${epoch}`)
+    const waiting = await db.system((tx) => listClaimable(tx, perProject))
+    if (waiting.length > 0) work().catch((error: unknown) => log.error({ err: error }, 'a run could not be taken'))
+    for (const { id, epoch } of waiting) await queue.ring('agent.run', `${id}.${epoch}`)
     for (const run of await db.system((tx) => listUnreported(tx))) await report(run)
   }
 
