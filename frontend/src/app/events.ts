@@ -45,7 +45,11 @@ export function applyEvent(client: QueryClient, projectId: string, event: Event)
       const { preview } = event.data
       return void client.setQueryData<Preview>(previewKeys.of(projectId, preview.branch), preview)
     }
-    case 'branch.created':
+    case 'branch.created': {
+      const { name, head } = event.data.branch
+      onDetail((detail) => (name === detail.project.defaultBranch ? { ...detail, head } : detail))
+      return again(repositoryKeys.all(projectId))
+    }
     case 'branch.pushed':
       return again(repositoryKeys.all(projectId))
     case 'main.moved':

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createHttpClient, ProblemError } from './request.ts'
+import { createHttpClient, type ProblemError } from './request.ts'
 
 const Answer = z.object({ ok: z.boolean() })
 const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status })

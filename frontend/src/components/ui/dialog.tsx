@@ -25,20 +25,19 @@ export function Dialog({ open, onOpenChange, title, description, children, class
           )}
           {...(description === undefined && { 'aria-describedby': undefined })}
         >
-          <header className="flex items-start gap-3 px-5 pt-4 pb-3">
-            <div className="min-w-0 flex-1">
-              <Radix.Title className="text-lg leading-snug font-semibold">{title}</Radix.Title>
-              {description !== undefined && (
-                <Radix.Description className="mt-1 text-sm text-fg-2">{description}</Radix.Description>
-              )}
-            </div>
-            <Radix.Close asChild>
-              <IconButton label="Close">
-                <X />
-              </IconButton>
-            </Radix.Close>
+          <header className="py-4 pr-14 pl-5">
+            <Radix.Title className="text-lg leading-snug font-semibold">{title}</Radix.Title>
+            {description !== undefined && (
+              <Radix.Description className="mt-1 text-sm text-fg-2">{description}</Radix.Description>
+            )}
           </header>
           <div className="min-h-0 flex-1 overflow-auto px-5 pb-5">{children}</div>
+          {/* Last, so that the first field or text has the focus when the dialog opens. */}
+          <Radix.Close asChild>
+            <IconButton label="Close" className="absolute! top-3 right-3">
+              <X />
+            </IconButton>
+          </Radix.Close>
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>

@@ -53,9 +53,11 @@ export function nameFromWish(wish: string): string {
     .trim()
   const words = (plain || line)
     .split(/\s+/)
-    .slice(0, 5)
+    .slice(0, 6)
     .join(' ')
-    .replace(/[,;:]$/, '')
+    // A quotation that was cut in two is left out whole, and so are words that lead nowhere.
+    .replace(/\s*["“][^"”]*$/, '')
+    .replace(/(?:[,;:]|\s(?:an?|the|that|which|who|says|saying|with|and|for|of|to|in|on|is))+$/i, '')
     .slice(0, 60)
   return words ? words[0]!.toUpperCase() + words.slice(1) : 'New project'
 }

@@ -36,6 +36,8 @@ function endOf(lane: Lane, work: Work, crew: Crew): LaneEnd | null {
       const reviewer = run ? roleLook(run.role) : roleLook('architect')
       return { text: `review · ${reviewer.name}`, colour: reviewer.colour }
     }
+    case 'waiting':
+      return { text: 'waiting', colour: 'var(--text-3)' }
     case 'failed':
       return { text: 'failed', colour: 'var(--bad)' }
     case 'needs_you':

@@ -7,6 +7,8 @@ const ROUND_STEPS_MS = [5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 10_800, 
 export interface LaneScale {
   x(time: number): number
   ticks: readonly { x: number; at: number }[]
+  /** Between two ticks: under a minute, their labels need seconds. */
+  stepMs: number
   /** Where a long quiet was cut short. */
   breaks: readonly number[]
   width: number
@@ -57,5 +59,5 @@ export function laneScale(lanes: readonly Lane[], now: number, available: number
       if (place - (ticks.at(-1)?.x ?? -Infinity) >= 84 && width - place > 44) ticks.push({ x: place, at })
     }
   }
-  return { x, ticks, breaks, width }
+  return { x, ticks, stepMs: step, breaks, width }
 }

@@ -89,7 +89,7 @@ export function ChatPane({ projectId, plan, composer, onOpenTask, onEvidence }: 
             Say what you would like to have. The manager answers with a plan you can approve or send back.
           </Notice>
         ) : (
-          <ol className="grid gap-4">
+          <ol className="grid grid-cols-[minmax(0,1fr)] gap-4">
             {items?.map((item) => (
               <li key={item.id} id={`chat-${item.id}`} className="min-w-0">
                 {one(item)}

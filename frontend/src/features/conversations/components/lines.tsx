@@ -1,5 +1,6 @@
 import type { Message } from '@guildhall/protocol/conversations.ts'
 import { CircleAlert, CircleCheck, CircleDot, Info, TriangleAlert } from 'lucide-react'
+import { Prose } from '../../../components/prose.tsx'
 import { cn } from '../../../lib/cn.ts'
 import { clockTime } from '../../../lib/format.ts'
 import type { ChatItem, NoteTone } from '../chat-items.ts'
@@ -49,9 +50,7 @@ export function Note({ note }: { note: Extract<ChatItem, { kind: 'note' }> }) {
       <span className="grid h-5 w-7 shrink-0 place-items-center">
         <Icon aria-hidden className={cn('size-4', colour)} />
       </span>
-      <p className={cn('min-w-0 flex-1 break-words whitespace-pre-wrap', note.tone === 'bad' && 'text-bad')}>
-        {note.text}
-      </p>
+      <Prose text={note.text} className={cn('min-w-0 flex-1', note.tone === 'bad' && 'text-bad')} />
       <time dateTime={note.at} className="text-2xs leading-5 text-fg-3 tabular">
         {clockTime(note.at)}
       </time>

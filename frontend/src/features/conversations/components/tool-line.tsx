@@ -49,13 +49,13 @@ function Figure({ step }: { step: ToolStep }) {
   const counts = /^\+(\d+)\s*[−-](\d+)$/.exec(step.figure ?? '')
   if (counts) {
     return (
-      <span>
+      <span className="shrink-0">
         <span className="text-ok">+{counts[1]}</span> <span className="text-bad">−{counts[2]}</span>
       </span>
     )
   }
   const text = step.figure ?? (step.durationMs === null ? '' : duration(step.durationMs))
-  return <span className={step.state === 'failed' ? 'text-bad' : 'text-fg-3'}>{text}</span>
+  return <span className={cn('shrink-0', step.state === 'failed' ? 'text-bad' : 'text-fg-3')}>{text}</span>
 }
 
 interface ToolLineProps {
@@ -96,7 +96,7 @@ export function ToolLine({ part: { step, seq }, onEvidence }: ToolLineProps) {
         )}
       </button>
       {isOpen && step.detail !== null && (
-        <div className="mt-1 mb-2 grid animate-fade gap-1.5">
+        <div className="mt-1 mb-2 grid animate-fade grid-cols-[minmax(0,1fr)] gap-1.5">
           <Output text={step.detail} className="max-h-64" />
           <button
             type="button"

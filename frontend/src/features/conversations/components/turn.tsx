@@ -26,7 +26,7 @@ const Frame = ({ role, meta, state, children }: FrameProps) => {
           <span className="font-semibold">{look.name}</span>
           <span className="text-fg-3 tabular">{meta}</span>
         </p>
-        <div className="mt-0.5 grid gap-1">{children}</div>
+        <div className="mt-0.5 grid grid-cols-[minmax(0,1fr)] gap-1">{children}</div>
       </div>
     </div>
   )
@@ -85,7 +85,7 @@ function ToolLines({ parts, onEvidence }: { parts: ToolPart[]; onEvidence(seq: n
   const [isWhole, setWhole] = useState(false)
   const hidden = isWhole || parts.length <= SHOWN + 1 ? 0 : parts.length - SHOWN
   return (
-    <ul className="my-0.5 grid">
+    <ul className="my-0.5 grid grid-cols-[minmax(0,1fr)]">
       {hidden > 0 && (
         <li>
           <button

@@ -1,8 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
-import { useId } from 'react'
+import { useId, useState } from 'react'
 import { Notice } from '../../../components/notice.tsx'
 import { Button } from '../../../components/ui/button.tsx'
 import { Skeleton } from '../../../components/ui/skeleton.tsx'
+import { cn } from '../../../lib/cn.ts'
 import { messageOf } from '../../../lib/request.ts'
 import { previewTicket } from '../api.ts'
 
@@ -19,6 +20,7 @@ interface PreviewFrameProps {
  */
 export function PreviewFrame({ projectId, branch, width }: PreviewFrameProps) {
   const mounted = useId()
+  const [isLoaded, setLoaded] = useState(false)
   const ticket = useQuery({
     queryKey: ['preview', 'ticket', projectId, branch, mounted],
     queryFn: () => previewTicket(projectId, branch),
@@ -52,7 +54,8 @@ export function PreviewFrame({ projectId, branch, width }: PreviewFrameProps) {
         src={ticket.data.url}
         sandbox="allow-scripts allow-same-origin allow-forms allow-popups allow-downloads allow-modals"
         referrerPolicy="no-referrer"
-        className="h-full border-0 bg-white"
+        onLoad={() => setLoaded(true)}
+        className={cn('h-full border-0 bg-white transition-opacity duration-[240ms]', !isLoaded && 'opacity-0')}
         style={{ width: width ?? '100%' }}
       />
     </div>

@@ -124,7 +124,7 @@ export function LaneDrawing({ rows, now, width, onOpenTask }: LaneDrawingProps) 
                 <g key={tick.at}>
                   <line x1={tick.x} x2={tick.x} y1={TOP} y2={height - 8} stroke="var(--line)" />
                   <text x={tick.x} y={16} className="fill-fg-3 text-[9.5px] tabular">
-                    {clockTime(tick.at)}
+                    {scale.stepMs < 60_000 ? clockTimeSeconds(tick.at) : clockTime(tick.at)}
                   </text>
                 </g>
               ))}

@@ -8,7 +8,7 @@ import { commandLine, groupedNumber, shortSha } from '../../../lib/format.ts'
 import { messageOf } from '../../../lib/request.ts'
 import { type CheckedAt, taskDetail } from '../api.ts'
 import { proofs } from '../proof.ts'
-import type { EvidenceDoors } from './task-review.tsx'
+import type { EvidenceDoors } from '../evidence.ts'
 
 interface TaskDocumentProps extends EvidenceDoors {
   task: Task
@@ -60,7 +60,7 @@ export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
             <span className="min-w-0 text-[14px] leading-snug">
               {index + 1}. {box.text}
               {box.files.map((file) => (
-                <code key={file} className="ml-1.5 inline-block max-w-full font-mono text-xs break-all text-fg-3">
+                <code key={file} className="ml-1.5 inline font-mono text-xs break-all text-fg-3">
                   {file}
                 </code>
               ))}

@@ -8,7 +8,7 @@ import { duration, groupedNumber, plural, shortSha } from '../../../lib/format.t
 import { roleLook } from '../../../lib/roles.ts'
 import type { CheckedAt, Work } from '../api.ts'
 import { gates, type GateState } from '../proof.ts'
-import type { EvidenceDoors } from './task-review.tsx'
+import type { EvidenceDoors } from '../evidence.ts'
 
 interface TaskGatesProps extends EvidenceDoors {
   task: Task

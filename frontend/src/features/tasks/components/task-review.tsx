@@ -1,4 +1,4 @@
-import type { CheckResult, Task } from '@guildhall/protocol/tasks.ts'
+import type { Task } from '@guildhall/protocol/tasks.ts'
 import { useMutation } from '@tanstack/react-query'
 import { GitBranch, GitMerge, Hash, RotateCcw, X } from 'lucide-react'
 import type { ReactNode } from 'react'
@@ -9,15 +9,11 @@ import { shortBranch, shortSha } from '../../../lib/format.ts'
 import { messageOf } from '../../../lib/request.ts'
 import { roleLook } from '../../../lib/roles.ts'
 import { approveTask, cancelTask, isOpen, retryTask, type Work } from '../api.ts'
+import type { EvidenceDoors } from '../evidence.ts'
 import { gates } from '../proof.ts'
 import { StatusChip } from './status-chip.tsx'
 import { TaskDocument } from './task-document.tsx'
 import { TaskGates } from './task-gates.tsx'
-
-export interface EvidenceDoors {
-  onEvidence(seq: number): void
-  onResult(result: CheckResult, seq: number): void
-}
 
 interface TaskReviewProps extends EvidenceDoors {
   task: Task
