@@ -33,7 +33,7 @@ export function createTerminals({
       await authorize(actor, 'project.work', { projectId })
       if (terminalId) {
         const session = await running(projectId)
-        const known = session && (await listOf(session)).some(({ id }) => id === terminalId)
+        const known = session && (await listOf(session)).some(({ id, exited }) => id === terminalId && !exited)
         if (!known) throw notFound('Terminal')
         const attached = await attachTerminal(session.connection, terminalId)
         attached.resize(cols, rows)

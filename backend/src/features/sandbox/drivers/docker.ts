@@ -89,8 +89,9 @@ export function createDockerDriver({
       try {
         await docker.createContainer(profile)
       } catch (error) {
-        // Somebody else made it meanwhile, from the same constants.
         if (statusOf(error) !== 409) throw explained(error, spec.image)
+        // Another process is making it, from the same constants. The name is taken a moment before it can be found.
+        await found(docker, name)
       }
     })
   }
@@ -218,6 +219,14 @@ export function createDockerDriver({
       engine = null
     },
   }
+}
+
+async function found(docker: Docker, name: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    if (await unless(404, docker.getContainer(name).inspect())) return
+    await sleep(50)
+  }
+  throw new AppError('unavailable', `The container ${name} is neither free nor there`)
 }
 
 const truth = (slotId: SlotId, state: SlotTruth['state']): SlotTruth => ({
