@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { SlotId } from '@guildhall/protocol/ids.ts'
 import { createDockerDriver } from '../../backend/src/features/sandbox/drivers/docker.ts'
 import { connectEngine, findEngine } from '../../backend/src/features/sandbox/drivers/engine.ts'
-import { openSession } from '../../backend/src/features/sandbox/session/session.ts'
+import { openSession, type OpenSession } from '../../backend/src/features/sandbox/session/session.ts'
 import { newId } from '../../backend/src/platform/ids.ts'
 import { print, repeat } from './measure.ts'
 
@@ -12,6 +13,19 @@ const image = process.env['SANDBOX_IMAGE'] ?? 'guildhall-sandbox:latest'
 
 async function hostTrue(): Promise<void> {
   await once(spawn('true', { stdio: 'ignore' }), 'exit')
+}
+
+/** The supervisor needs a moment after its container started; a bridge opened before that ends at once. */
+async function untilItAnswers(session: OpenSession): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await session.exec({ argv: ['true'] })
+      return
+    } catch (error) {
+      if (tries >= 200) throw error
+      await wait(20)
+    }
+  }
 }
 
 /** `true` on the host, by an engine exec, and by the supervisor's stream; and how long a sandbox takes to answer. */
@@ -26,7 +40,7 @@ export async function benchExec(): Promise<void> {
     await driver.create({ slotId, uid: 20_900 + slots.length, limits, image, volumeName: `guildhall-bench-${slotId}` })
     await driver.start(slotId)
     const session = openSession({ openBridge: () => driver.openBridge(slotId, 'ctl'), root: driver.rootOf(slotId) })
-    await session.exec({ argv: ['true'] })
+    await untilItAnswers(session)
     return { slotId, session }
   }
   try {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test as base, expect, type Page } from '@playwright/test'
 import { type Product, startModel, startProduct } from './product.ts'
@@ -7,11 +8,11 @@ import { type Product, startModel, startProduct } from './product.ts'
 /** One product and one scripted crew for a whole file. */
 export const test = base.extend<object, { product: Product }>({
   product: [
-    // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's shape
     async ({}, use) => {
       const model = await startModel()
       const product = await startProduct({ modelUrl: model.url })
       await use(product)
+      if (process.env['GUILDHALL_E2E_LOG']) writeFileSync(process.env['GUILDHALL_E2E_LOG'], product.output())
       await product.stop()
       await model.stop()
     },
@@ -64,3 +65,8 @@ export function watchConsole(page: Page): () => void {
   page.on('pageerror', (error) => errors.push(String(error)))
   return () => expect(errors, 'errors in the browser console').toEqual([])
 }
+
+test.afterEach(async ({ product }, info) => {
+  if (info.status !== info.expectedStatus)
+    await info.attach('what the product printed', { body: product.output(), contentType: 'text/plain' })
+})

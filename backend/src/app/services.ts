@@ -116,6 +116,8 @@ export function buildServices({
       return { previewLabel: project.previewLabel, startCommand: template.startCommand }
     },
     address: { publicUrl: config.publicUrl, domain: config.previewDomain, port },
+    // Open preview frames outlive a restart of the platform.
+    secret: config.jwtSecret,
     log,
   })
 

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { conflict } from '../../platform/errors.ts'
 import { devNull } from 'node:os'
 
 /**
@@ -109,7 +111,11 @@ export function git(repository: string, args: readonly string[], call: GitCall =
     child.stdin.end(stdin)
     child.on('error', (cause) => {
       clearTimeout(timer)
-      reject(new Error('git could not be started', { cause }))
+      // Node reports a missing working folder as if git itself were missing.
+      const isNotMade = (cause as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync(repository)
+      reject(
+        isNotMade ? conflict('This project is still being made') : new Error('git could not be started', { cause }),
+      )
     })
     child.on('close', (code) => {
       clearTimeout(timer)

@@ -31,7 +31,7 @@ export async function runChecks(
     const env = { CI: '1' }
     if (setupCommand) {
       const setup = await session.exec({
-        argv: ['bash', '-lc', setupCommand],
+        argv: ['bash', '-c', setupCommand],
         cwd: checkoutPath,
         env,
         timeoutMs: setupTimeoutMs,

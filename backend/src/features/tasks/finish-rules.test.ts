@@ -26,3 +26,7 @@ test('a claim without evidence, with foreign, interrupted or stale evidence is r
   expect(finishRefusals(task(true), claiming(9), [step(9, 'shell', 'interrupted')], true)[0]).toContain('interrupted')
   expect(finishRefusals(task(true), claiming(4), [step(4), step(5, 'edit')], true)[0]).toContain('edited after it')
 })
+
+test('a refused edit changed nothing, so it makes no evidence stale', () => {
+  expect(finishRefusals(task(true), claiming(4), [step(4), step(5, 'edit', 'failed')], true)).toEqual([])
+})

@@ -20,7 +20,10 @@ export function finishRefusals(task: Task, input: FinishInput, evidence: Evidenc
   if (!hasWork) refusals.push('The branch has no commit of yours. Do the work and commit it.')
 
   const bySeq = new Map(evidence.map((step) => [step.seq, step]))
-  const lastEdit = Math.max(0, ...evidence.filter(({ tool }) => changesFiles.has(tool)).map(({ seq }) => seq))
+  const lastEdit = Math.max(
+    0,
+    ...evidence.filter(({ tool, state }) => state === 'done' && changesFiles.has(tool)).map(({ seq }) => seq),
+  )
   for (const claim of input.claims) {
     const name = `Claim "${claim.text}"`
     if (claim.evidence.length === 0)
@@ -32,7 +35,9 @@ export function finishRefusals(task: Task, input: FinishInput, evidence: Evidenc
           `${name} cites event ${seq}, which is no tool result of this task. Cite the [ev N] you were given.`,
         )
       else if (step.state !== 'done')
-        refusals.push(`${name} cites event ${seq}, which was interrupted. Run it again and cite that.`)
+        refusals.push(
+          `${name} cites event ${seq}, which did not come to an end (${step.state}). Run it again and cite that.`,
+        )
       else if (seq < lastEdit && !changesFiles.has(step.tool))
         refusals.push(
           `${name} cites event ${seq}, but files were edited after it (event ${lastEdit}). Run it again and cite the new event.`,

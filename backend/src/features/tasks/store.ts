@@ -2,7 +2,7 @@ import type { PlanId, ProjectId, RunId, Sha, TaskId, UserId } from '@guildhall/p
 import type { CheckRun, Plan, PlanInput, Review, Task, TaskState } from '@guildhall/protocol/tasks.ts'
 import { and, asc, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
-import { eventTable } from '../../platform/events/table.ts'
+import { listFacts, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
 import { checkRunTable, planTable, reviewTable, taskTable } from './table.ts'
 
@@ -367,20 +367,6 @@ export async function listEvidence(
   projectId: ProjectId,
   taskId: TaskId,
 ): Promise<{ seq: number; tool: string; state: string }[]> {
-  const rows = await db
-    .select({
-      seq: eventTable.seq,
-      tool: sql<string>`${eventTable.data} #>> '{step,tool}'`,
-      state: sql<string>`${eventTable.data} #>> '{step,state}'`,
-    })
-    .from(eventTable)
-    .where(
-      and(
-        eq(eventTable.projectId, projectId),
-        eq(eventTable.type, 'agent.step.finished'),
-        sql`${eventTable.data} ->> 'taskId' = ${taskId}`,
-      ),
-    )
-    .orderBy(asc(eventTable.seq))
-  return rows
+  const facts = await listFacts(db, projectTopic(projectId), 'agent.step.finished', { taskId })
+  return facts.map(({ seq, data }) => ({ seq, tool: data.step.tool, state: data.step.state }))
 }

@@ -1,5 +1,5 @@
 import type { Actor, EventActor } from '@guildhall/protocol/actor.ts'
-import type { Event, Fact, Topic } from '@guildhall/protocol/events.ts'
+import type { Event, Fact, FactType, Topic } from '@guildhall/protocol/events.ts'
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
 import { type Db, touchTopic } from '../db/database.ts'
 import { storable } from '../db/storable.ts'
@@ -68,4 +68,26 @@ export async function deleteTopic(db: Db, topic: Topic): Promise<void> {
 export async function topicHeads(db: Db, topics: Topic[]): Promise<Map<Topic, number>> {
   const rows = await db.select().from(topicTable).where(inArray(topicTable.topic, topics))
   return new Map(rows.map(({ topic, seq }) => [topic as Topic, seq]))
+}
+
+/** A topic's facts of one type whose data holds `match` (a JSON containment, such as `{ taskId }`), oldest first. */
+export async function listFacts<Type extends FactType>(
+  db: Db,
+  topic: Topic,
+  type: Type,
+  match: object,
+): Promise<{ seq: number; data: Extract<Fact, { type: Type }>['data'] }[]> {
+  const rows = await db
+    .select({ seq: eventTable.seq, data: eventTable.data })
+    .from(eventTable)
+    .where(
+      and(
+        eq(eventTable.topic, topic),
+        eq(eventTable.type, type),
+        sql`${eventTable.data} @> ${JSON.stringify(match)}::jsonb`,
+      ),
+    )
+    .orderBy(asc(eventTable.seq))
+  // What was appended under this type has this shape: appendEvent takes nothing else.
+  return rows.map(({ seq, data }) => ({ seq, data: data as never }))
 }
