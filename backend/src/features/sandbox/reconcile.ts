@@ -8,7 +8,6 @@ import type { Sessions } from './sessions.ts'
 import { abandonedSlots, deleteSlot, listSlots, type SlotRow } from './store.ts'
 
 const everyMs = 3_000
-const sweepEveryMs = 60_000
 /** Another process may be at work on a sandbox in one of these states; after so long it is taken for dead. */
 const transientStates: readonly SandboxState[] = ['creating', 'stopping']
 const transientMs = 60_000
@@ -24,12 +23,14 @@ export function createReconciler({
   lifecycle,
   sessions,
   log,
+  sweepEveryMs = 60_000,
 }: {
   db: Database
   driver: SandboxDriver
   lifecycle: Lifecycle
   sessions: Sessions
   log: Log
+  sweepEveryMs?: number
 }) {
   let engineProblem: string | null = 'The container engine has not been asked yet'
   let running: Promise<void> | null = null
