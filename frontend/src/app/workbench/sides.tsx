@@ -40,6 +40,7 @@ export function ChatSide({ bench }: { bench: Bench }) {
         projectId={projectId}
         onOpenTask={onOpenTask}
         onEvidence={onEvidence}
+        taskName={(taskId) => work?.tasks[taskId]?.key ?? null}
         plan={(planId) =>
           work?.plans[planId] && (
             <PlanCard

@@ -56,7 +56,7 @@ export function nameFromWish(wish: string): string {
     .slice(0, 6)
     .join(' ')
     // A quotation that was cut in two is left out whole, and so are words that lead nowhere.
-    .replace(/\s*["“][^"”]*$/, '')
+    .replace(/^((?:[^"“]|["“][^"”]*["”])*?)\s*["“][^"”]*$/, '$1')
     .replace(/(?:[,;:]|\s(?:an?|the|that|which|who|says|saying|with|and|for|of|to|in|on|is))+$/i, '')
     .slice(0, 60)
   return words ? words[0]!.toUpperCase() + words.slice(1) : 'New project'

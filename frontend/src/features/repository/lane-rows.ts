@@ -55,7 +55,7 @@ export function laneRows(lanes: readonly Lane[], work: Work, crew: Crew): LaneRo
     const role = lane.role
     return {
       lane,
-      label: shortBranch(lane.name),
+      label: (lane.taskId === null ? undefined : work.tasks[lane.taskId]?.key) ?? shortBranch(lane.name),
       colour: role ? roleLook(role).colour : 'var(--text-3)',
       end: endOf(lane, work, crew),
       waits: null,

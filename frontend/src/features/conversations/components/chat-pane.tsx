@@ -14,6 +14,8 @@ interface ChatPaneProps {
   projectId: string
   /** The plan card belongs to tasks; the workbench puts it here. */
   plan(planId: string): ReactNode
+  /** The short name of a task, to stand beside who works on it. */
+  taskName(taskId: string): string | null
   composer: ReactNode
   onOpenTask(taskId: string): void
   onEvidence(seq: number): void
@@ -21,7 +23,7 @@ interface ChatPaneProps {
 
 const NEAR_PX = 64
 
-export function ChatPane({ projectId, plan, composer, onOpenTask, onEvidence }: ChatPaneProps) {
+export function ChatPane({ projectId, plan, taskName, composer, onOpenTask, onEvidence }: ChatPaneProps) {
   const log = useQuery({ ...projectLog(projectId), select: ({ events }) => readChat(events) })
   const drafts = useDrafts((state) => state.byMessage)
   const scroller = useRef<HTMLDivElement>(null)
@@ -47,7 +49,7 @@ export function ChatPane({ projectId, plan, composer, onOpenTask, onEvidence }: 
       case 'person':
         return <PersonBubble message={item.message} />
       case 'turn':
-        return <TurnBlock turn={item} onEvidence={onEvidence} />
+        return <TurnBlock turn={item} task={item.taskId && taskName(item.taskId)} onEvidence={onEvidence} />
       case 'plan':
         return plan(item.planId)
       case 'task':

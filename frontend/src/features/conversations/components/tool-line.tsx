@@ -55,7 +55,16 @@ function Figure({ step }: { step: ToolStep }) {
     )
   }
   const text = step.figure ?? (step.durationMs === null ? '' : duration(step.durationMs))
-  return <span className={cn('shrink-0', step.state === 'failed' ? 'text-bad' : 'text-fg-3')}>{text}</span>
+  return (
+    <span
+      className={cn(
+        'shrink-0',
+        step.state === 'failed' ? 'text-bad' : /^exit [^0]/.test(text) ? 'text-warn' : 'text-fg-3',
+      )}
+    >
+      {text}
+    </span>
+  )
 }
 
 interface ToolLineProps {

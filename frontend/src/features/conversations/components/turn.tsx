@@ -36,12 +36,18 @@ const isRunning = ({ parts }: Turn) => parts.some((part) => part.kind === 'tool'
 
 interface TurnBlockProps {
   turn: Turn
+  /** The short name of the task it works on. */
+  task: string | null
   onEvidence(seq: number): void
 }
 
-export const TurnBlock = memo(function TurnBlock({ turn, onEvidence }: TurnBlockProps) {
+export const TurnBlock = memo(function TurnBlock({ turn, task, onEvidence }: TurnBlockProps) {
   return (
-    <Frame role={turn.role} meta={clockTime(turn.at)} state={isRunning(turn) ? 'working' : 'idle'}>
+    <Frame
+      role={turn.role}
+      meta={[task, clockTime(turn.at)].filter(Boolean).join(' · ')}
+      state={isRunning(turn) ? 'working' : 'idle'}
+    >
       {grouped(turn.parts).map((part) =>
         Array.isArray(part) ? (
           <ToolLines key={part[0]!.id} parts={part} onEvidence={onEvidence} />

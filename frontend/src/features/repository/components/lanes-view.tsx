@@ -25,15 +25,17 @@ export function LanesView({ projectId, onOpenTask }: LanesViewProps) {
   const now = useNow()
   const [isList, setList] = useState(false)
   const box = useRef<HTMLDivElement>(null)
-  const [width, setWidth] = useState(0)
+  const [{ width, height }, setSize] = useState({ width: 0, height: 0 })
 
   useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => setWidth(entry!.contentRect.width))
+    const observer = new ResizeObserver(([entry]) => setSize(entry!.contentRect))
     observer.observe(box.current!)
     return () => observer.disconnect()
   }, [])
 
   const rows = log && work && crew ? laneRows(log.lanes, work, crew) : null
+  // Where there is room for both, the words stand under the drawing.
+  const hasRoom = rows !== null && height > 260 + rows.length * 60
   return (
     <div ref={box} className="relative h-full min-h-0">
       {rows === null ? (
@@ -48,9 +50,20 @@ export function LanesView({ projectId, onOpenTask }: LanesViewProps) {
       ) : isList ? (
         <LaneList rows={rows} onOpenTask={onOpenTask} />
       ) : (
-        width > 0 && <LaneDrawing rows={rows} now={now} width={width} onOpenTask={onOpenTask} />
+        width > 0 && (
+          <div className="flex h-full min-h-0 flex-col">
+            <div className={hasRoom ? 'hairline-b shrink-0' : 'min-h-0 flex-1'}>
+              <LaneDrawing rows={rows} now={now} width={width} onOpenTask={onOpenTask} />
+            </div>
+            {hasRoom && (
+              <div className="min-h-0 flex-1">
+                <LaneList rows={rows} onOpenTask={onOpenTask} />
+              </div>
+            )}
+          </div>
+        )
       )}
-      {rows !== null && rows.length > 0 && (
+      {rows !== null && rows.length > 0 && !hasRoom && (
         <div className="absolute right-2 bottom-2 rounded-sm border border-line bg-surface-1">
           <IconButton
             label={isList ? 'Show as lanes' : 'Show as a list'}
