@@ -1,6 +1,7 @@
 import type { SlotId } from '@guildhall/protocol/ids.ts'
 import type { SandboxState } from '@guildhall/protocol/sandbox.ts'
 import type { Database } from '../../platform/db/database.ts'
+import { isAppError } from '../../platform/errors.ts'
 import type { Log } from '../../platform/log.ts'
 import type { SandboxDriver, SlotTruth } from './driver.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -11,6 +12,7 @@ const everyMs = 3_000
 /** Another process may be at work on a sandbox in one of these states; after so long it is taken for dead. */
 const transientStates: readonly SandboxState[] = ['creating', 'stopping']
 const transientMs = 60_000
+const doubtfulStates: readonly SandboxState[] = ['error', 'unhealthy']
 const upStates: readonly SandboxState[] = ['running', 'unhealthy', 'creating', 'stopping']
 
 /**
@@ -69,6 +71,12 @@ export function createReconciler({
     if (transientStates.includes(row.state) && Date.now() - row.updatedAt.getTime() < transientMs) return
     if (truth?.state === 'running') {
       if (row.state === 'running') return
+      // A container that runs is no sandbox yet: after a failure its supervisor has to answer first.
+      const problem = doubtfulStates.includes(row.state) ? await silenceOf(row) : null
+      if (problem !== null) {
+        await lifecycle.change(row.id, { state: 'unhealthy', error: problem }, { onlyFrom: [row.state] })
+        return
+      }
       const startedAt = truth.startedAt ?? new Date()
       await lifecycle.change(row.id, { state: 'running', error: null, startedAt }, { onlyFrom: [row.state] })
       return
@@ -77,6 +85,17 @@ export function createReconciler({
     sessions.forget(row.id)
     const stopped = { state: 'stopped', error: await reasonOf(row), stoppedAt: new Date() } as const
     await lifecycle.change(row.id, stopped, { onlyFrom: [row.state] })
+  }
+
+  /** Why its supervisor does not answer; null when it does. */
+  async function silenceOf(row: SlotRow): Promise<string | null> {
+    try {
+      await sessions.of(row.id).connection.ready()
+      return null
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      return error.message
+    }
   }
 
   async function reasonOf(row: SlotRow): Promise<string | null> {

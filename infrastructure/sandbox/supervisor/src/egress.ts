@@ -1,6 +1,6 @@
 import http from 'node:http'
 import http2 from 'node:http2'
-import net from 'node:net'
+import type net from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** How long a request waits for a keeper before it is told that there is none. */

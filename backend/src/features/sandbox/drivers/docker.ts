@@ -172,16 +172,9 @@ export function createDockerDriver({
     remove: (slotId) =>
       withEngine(async ({ docker }) => {
         await removed(docker, slotId)
-        for (let tries = 0; ; tries++) {
-          try {
-            await unless(404, docker.getVolume(nameOf(slotId)).remove({ force: true }))
-            return
-          } catch (error) {
-            // The engine lets go of a volume a moment after its container.
-            if (statusOf(error) !== 409 || tries >= 20) throw error
-            await sleep(100)
-          }
-        }
+        const label = [...filters.label, `${slotLabel}=${slotId}`]
+        const { Volumes: volumes } = await docker.listVolumes({ filters: { label } })
+        for (const { Name } of volumes ?? []) await removedVolume(docker, Name)
       }),
     list: () =>
       withEngine(async ({ docker }) => {
@@ -218,6 +211,19 @@ export function createDockerDriver({
     async close() {
       engine = null
     },
+  }
+}
+
+async function removedVolume(docker: Docker, name: string): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await unless(404, docker.getVolume(name).remove({ force: true }))
+      return
+    } catch (error) {
+      // The engine lets go of a volume a moment after its container.
+      if (statusOf(error) !== 409 || tries >= 20) throw error
+      await sleep(100)
+    }
   }
 }
 

@@ -21,11 +21,11 @@ export async function attachTerminal(connection: Connection, terminalId: Termina
   let hasAttached = false
   let isDetached = false
   /** Keys pressed while no bridge stood. (Those on their way at the very moment it broke are lost.) */
-  let waiting: Buffer[] = []
+  const waiting: Buffer[] = []
   let onData: ((bytes: Buffer) => void) | null = null
   let onExit: ((exitCode: number | null) => void) | null = null
   /** What came before anybody listened. */
-  let early: Buffer[] = []
+  const early: Buffer[] = []
   let ended: { exitCode: number | null } | null = null
   const replay = Promise.withResolvers<Buffer>()
 

@@ -9,6 +9,8 @@ import { Hello, Refusal } from './messages.ts'
 
 const openTimeoutMs = 10_000
 const pingEveryMs = 5_000
+/** Generous: a busy machine is slow to answer, and a broken bridge ends what runs without a step. */
+const pongWithinMs = 20_000
 
 /** One bridge after another to the supervisor of one sandbox. */
 export interface Connection {
@@ -53,7 +55,7 @@ export function createConnection(openBridge: () => Promise<Duplex>): Connection 
       // A wedged bridge looks like an idle one; without an answer to a ping it is given up.
       const beat = setInterval(() => {
         if (session.destroyed) return
-        const late = setTimeout(() => session.destroy(), pingEveryMs)
+        const late = setTimeout(() => session.destroy(), pongWithinMs)
         const isSent = session.ping((error) => {
           clearTimeout(late)
           if (error) session.destroy()
