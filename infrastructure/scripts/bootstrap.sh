@@ -26,8 +26,11 @@ if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); proce
   echo "Node $(node -v) is older than 22.18: fetching Node 24 for this clone only (.toolchain/node)"
   aside=.toolchain/new-$$
   mkdir -p "$aside"
-  (cd "$aside" && npm pack --silent "$package@24" >/dev/null && tar -xzf ./*.tgz) ||
+  # npm's own words stay visible: they say what is wrong with the network or the registry.
+  if ! (cd "$aside" && npm pack --loglevel=error "$package@24" >/dev/null && tar -xzf ./*.tgz); then
+    rm -rf "$aside"
     missing "Node 24 could not be fetched from the npm registry ($package). Is the network there?"
+  fi
   rm -rf .toolchain/node
   mv "$aside/package" .toolchain/node
   rm -rf "$aside"
