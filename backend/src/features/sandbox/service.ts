@@ -16,7 +16,7 @@ import { createLocalDriver } from './drivers/local.ts'
 import { createNoDriver } from './drivers/none.ts'
 import { createEgress } from './egress/egress.ts'
 import { createFreshSandboxes } from './fresh.ts'
-import { createImages } from './images.ts'
+import { createSandboxImage } from './image.ts'
 import { createKeeper } from './keeper.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createReconciler } from './reconcile.ts'
@@ -34,6 +34,7 @@ export interface SandboxConfig {
   engine: 'auto' | 'none' | 'local'
   dockerHost: string | null
   sandboxImage: string
+  sandboxBaseImage: string | null
   dataDir: string
   npmRegistry: string | null
   pypiIndex: string | null
@@ -72,7 +73,14 @@ export function createSandboxService({
   driver?: SandboxDriver
 }) {
   const keeperName = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
-  const imageName = createImages({ driver, image: config.sandboxImage, dockerHost: config.dockerHost, log })
+  const sandboxImage = createSandboxImage({
+    hasImage: (name) => driver.hasImage(name),
+    dockerHost: config.dockerHost,
+    image: config.sandboxImage,
+    baseImage: config.sandboxBaseImage,
+    log,
+  })
+  const imageName = driver.isolated ? sandboxImage.ensure : async () => 'none (local processes)'
   const sessions = createSessions(driver)
   const lifecycle = createLifecycle({ db, driver, sessions, imageName, log })
   const egress = createEgress({
