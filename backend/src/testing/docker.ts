@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Docker from 'dockerode'
+import type Docker from 'dockerode'
 import { connectEngine, findEngine } from '../features/sandbox/drivers/engine.ts'
 import {
   createSandboxService,
@@ -38,6 +38,7 @@ export async function freshSandboxes(
     engine,
     dockerHost: process.env['DOCKER_HOST'] ?? null,
     sandboxImage: 'guildhall-sandbox',
+    sandboxBaseImage: null,
     dataDir,
     npmRegistry: null,
     pypiIndex: null,
