@@ -17,12 +17,14 @@ export async function install(packages) {
   say(`Installing from the system's packages: ${packages.join(' ')}`)
   const before = [...asRoot(), 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-y']
   const apt = (...words) => run(before[0], [...before.slice(1), ...words])
-  const add = () => apt('install', '--no-install-recommends', ...packages)
-  // The list may be empty (an image) or old (a name that moved): then it is fetched and tried once more.
-  if ((await add()) === 0) return true
+  const add = async () => (await apt('install', '--no-install-recommends', ...packages)) === 0
+  // The list may be empty (an image) or so old that its files are gone: then it is fetched.
+  if (packages.every(isKnown) && (await add())) return true
   await apt('update')
-  return (await add()) === 0
+  return add()
 }
+
+export const isKnown = (name) => /Candidate: \d/.test(read('apt-cache', ['policy', name]) ?? '')
 
 /** The line a person can copy where we may not do it ourselves. */
 export const installLine = (packages) => `sudo apt-get install ${packages.join(' ')}`

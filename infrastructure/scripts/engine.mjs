@@ -1,10 +1,10 @@
 // The container engine: found, started or installed where that is allowed, else named.
 import { spawn } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asRoot, canInstall, install, installLine, isDebianLike } from './apt.mjs'
+import { asRoot, canInstall, install, installLine, isDebianLike, isKnown } from './apt.mjs'
 import { has, read, say } from './shell.mjs'
 
 /** `{ ok, text }`: where the engine is and its version, or why there is none. Needs the dependencies to be there. */
@@ -39,29 +39,36 @@ export async function ensureEngine() {
       'No container engine was found. Guildhall runs code in containers, so Docker is installed now (ENGINE=none skips).',
     )
     // Newer Debian keeps the command line in a package of its own.
-    const commandLine = /Candidate: \d/.test(read('apt-cache', ['policy', 'docker-cli']) ?? '') ? ['docker-cli'] : []
+    const commandLine = isKnown('docker-cli') ? ['docker-cli'] : []
     if (!(await install(['docker.io', 'iptables', ...commandLine]))) return { ...found, help: helpFor() }
   }
   if (asRoot() === null) return { ...found, help: 'sudo systemctl start docker' }
-  await startDaemon()
-  return lookForEngine()
+  const reason = await startDaemon()
+  const started = await lookForEngine()
+  return started.ok ? started : { ...started, help: reason ?? helpFor() }
 }
 
-/** By the system's own means where there are such, else (a container, an image without init) as a process beside us. */
+/**
+ * By the system's own means where there are such, else (a container, an image without init) as a process beside us.
+ * Answers what it said last when it did not come up.
+ */
 async function startDaemon() {
   const [command, ...before] = [...asRoot(), 'sh']
   const asService = [...before, '-c', 'test -d /run/systemd/system && systemctl start docker']
+  const log = join(tmpdir(), 'guildhall-dockerd.log')
+  let hasEnded = false
   if (read(command, asService) === null) {
-    const log = join(tmpdir(), 'guildhall-dockerd.log')
     say(`Starting dockerd (its log: ${log})`)
-    const out = openSync(log, 'a')
+    const out = openSync(log, 'w')
     const child = spawn(command, [...before, '-c', 'exec dockerd'], { detached: true, stdio: ['ignore', out, out] })
+    child.on('exit', () => (hasEnded = true))
     child.unref()
   }
-  for (let tries = 0; tries < 60; tries += 1) {
-    if ((await lookForEngine()).ok) return
+  for (let tries = 0; tries < 60 && !hasEnded; tries += 1) {
+    if ((await lookForEngine()).ok) return null
     await sleep(500)
   }
+  return hasEnded ? `dockerd ended: ${readFileSync(log, 'utf8').trim().split('\n').at(-1)}` : null
 }
 
 function helpFor() {

@@ -11,7 +11,7 @@ const engine = await ensureEngine()
 
 for (const { name, text } of inspect()) say(`  ${name.padEnd(17)} ${text}`)
 say(`  ${'containers'.padEnd(17)} ${engine.text}`)
-if (engine.help) say(`  ${''.padEnd(17)} to have them: ${engine.help}`)
+if (engine.help) say(`  ${''.padEnd(17)} ${engine.help}`)
 say(`  ${'ready after'.padEnd(17)} ${seconds(Date.now() - began)}`)
 
 function fail(text) {

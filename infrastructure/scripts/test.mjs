@@ -78,7 +78,7 @@ async function installNeeds() {
 
 async function engine() {
   const found = await ensureEngine()
-  say(found.text + (found.help ? `\nto have one: ${found.help}` : ''))
+  say(found.text + (found.help ? `\n${found.help}` : ''))
   return found.ok
 }
 
