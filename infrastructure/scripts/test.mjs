@@ -41,8 +41,12 @@ async function vitest(folder) {
   )
   const failed = numFailedTests + brokenFiles.length
   const skipped = numPendingTests + numTodoTests
-  return { passed: numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed, skipped }
+  return { passed: numPassedTests, skipped, ...failures(failed, code) }
 }
+
+/** All tests green and still no success: an error that nobody caught. It counts as one more test. */
+const failures = (failed, code) =>
+  failed === 0 && code !== 0 ? { failed: 1, note: 'an error outside of every test, see above' } : { failed }
 
 async function playwright() {
   const file = join(reports, 'e2e.json')
@@ -52,7 +56,7 @@ async function playwright() {
   if (!existsSync(file)) return false
   const { expected, unexpected, flaky, skipped } = JSON.parse(readFileSync(file)).stats
   const failed = unexpected + flaky
-  return { passed: expected, failed: failed === 0 && code !== 0 ? 1 : failed, skipped }
+  return { passed: expected, skipped, ...failures(failed, code) }
 }
 
 /** What the tests use, and the package it comes in. */
@@ -100,9 +104,9 @@ if (isReady) {
 rmSync(reports, { recursive: true, force: true })
 
 say('')
-for (const { title, passed, failed, skipped, ms } of results) {
+for (const { title, passed, failed, skipped, ms, note } of results) {
   const mark = failed > 0 ? red('✗') : green('✓')
-  const extra = `${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
+  const extra = `${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}${note ? ` (${note})` : ''}`
   say(`${mark} ${title.padEnd(42)} ${seconds(ms).padStart(8)}   ${passed} passed${extra}`)
 }
 const sum = (key) => results.reduce((total, result) => total + result[key], 0)
