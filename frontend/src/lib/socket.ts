@@ -47,6 +47,7 @@ export function createSocket({
   let status: SocketStatus = 'closed'
   let wanted = false
   let attempt = 0
+  let welcomes = 0
   let generation = 0
   let retry: ReturnType<typeof setTimeout> | undefined
   let beat: ReturnType<typeof setInterval> | undefined
@@ -85,6 +86,7 @@ export function createSocket({
   const receive = (frame: ServerFrame) => {
     if (frame.op === 'welcome') {
       attempt = 0
+      welcomes += 1
       become('open')
       clearInterval(beat)
       beat = setInterval(() => {
@@ -154,6 +156,8 @@ export function createSocket({
 
   return {
     status: () => status,
+    /** How often a connection was made: more than once means there was a cut. */
+    welcomes: () => welcomes,
     onStatus: (listener: () => void) => listen(statusListeners, listener),
     onFrame: (listener: (frame: ServerFrame) => void) => listen(frameListeners, listener),
     onBytes: (listener: (channel: number, bytes: Uint8Array) => void) => listen(byteListeners, listener),

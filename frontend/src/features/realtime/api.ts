@@ -16,6 +16,9 @@ export const socket = createSocket({
 
 export const useSocketStatus = () => useSyncExternalStore(socket.onStatus, socket.status)
 
+/** Grows with every return after a cut. What lives on connections of its own, such as a preview, begins again with it. */
+export const useReturns = (): number => useSyncExternalStore(socket.onStatus, () => Math.max(0, socket.welcomes() - 1))
+
 /** A project's whole log, in order. `unreadable` counts events this page has no words for: it is older than the server. */
 export interface ProjectLog {
   events: readonly Event[]

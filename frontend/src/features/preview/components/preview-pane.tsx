@@ -22,6 +22,7 @@ import { Skeleton } from '../../../components/ui/skeleton.tsx'
 import { Spinner } from '../../../components/ui/spinner.tsx'
 import { cn } from '../../../lib/cn.ts'
 import { isProblem, messageOf } from '../../../lib/request.ts'
+import { useReturns } from '../../realtime/api.ts'
 import { orderPreview, previewOf, previewTicket } from '../api.ts'
 import { PreviewFrame } from './preview-frame.tsx'
 
@@ -41,6 +42,7 @@ interface PreviewPaneProps {
 export function PreviewPane({ projectId, branch, canWork }: PreviewPaneProps) {
   const query = useQuery(previewOf(projectId, branch))
   const [round, setRound] = useState(0)
+  const returns = useReturns()
   const [width, setWidth] = useState<number | null>(null)
   const [openFault, setOpenFault] = useState<string | null>(null)
   const preview = query.data
@@ -112,7 +114,12 @@ export function PreviewPane({ projectId, branch, canWork }: PreviewPaneProps) {
             {messageOf(query.error)}
           </Notice>
         ) : isReady ? (
-          <PreviewFrame key={`${query.data.origin}.${round}`} projectId={projectId} branch={branch} width={width} />
+          <PreviewFrame
+            key={`${query.data.origin}.${round}.${returns}`}
+            projectId={projectId}
+            branch={branch}
+            width={width}
+          />
         ) : (
           <NotReady preview={query.data} canWork={canWork} />
         )}
