@@ -53,6 +53,8 @@ export async function prepareServer(adminUrl: string, { withPasswords }: { withP
     if (found.rowCount === 0) await client.query(`create database ${client.escapeIdentifier(database)} owner migrate`)
   })
   await withClient(adminUrl, async (client) => {
+    // Such a lock holds within one database only, so this one needs its own.
+    await client.query("select pg_advisory_lock(hashtext('guildhall roles'))")
     await client.query(`grant all on database ${client.escapeIdentifier(database)} to migrate`)
     await client.query('grant all on schema public to migrate')
     await client.query('revoke create on schema public from public')
