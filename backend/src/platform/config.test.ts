@@ -41,8 +41,6 @@ test('an empty environment is a complete configuration', () => {
     anthropic: null,
     defaultModel: null,
     modelLabel: null,
-    resend: null,
-    mailFrom: null,
     logLevel: 'info',
   })
 })
@@ -72,7 +70,6 @@ test.each<[Environment, string]>([
   [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be an address that begins with redis:// or rediss://'],
   [{ JWT_SECRET: 'short' }, 'JWT_SECRET must have at least 32 characters'],
   [{ ANTHROPIC_BASE_URL: 'http://127.0.0.1:1' }, 'ANTHROPIC_BASE_URL is set but ANTHROPIC_API_KEY is not'],
-  [{ RESEND_API_KEY: 'x' }, 'RESEND_API_KEY is set but MAIL_FROM, the sender, is not'],
   [
     { DATABASE_URL: 'postgres://a@localhost/x', DATABASE_SYSTEM_URL: 'postgres://b@localhost/x' },
     'DATABASE_URL, DATABASE_SYSTEM_URL and DATABASE_MIGRATE_URL: give one (it makes the others) or all three',

@@ -31,8 +31,6 @@ export interface Config {
   defaultModel: string | null
   /** Set by the rehearsal only; shown wherever its model is. */
   modelLabel: string | null
-  resend: { apiKey: string } | null
-  mailFrom: string | null
   logLevel: string
 }
 
@@ -81,8 +79,6 @@ export function readConfig(env: Environment): Config {
     anthropic: readAnthropic(read, faults),
     defaultModel: read.text('DEFAULT_MODEL'),
     modelLabel: read.text('MODEL_LABEL'),
-    resend: readResend(read, faults),
-    mailFrom: read.text('MAIL_FROM'),
     logLevel: read.choice('LOG_LEVEL', ['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent']),
   }
   const urls = [config.databaseUrl, config.databaseSystemUrl, config.databaseMigrateUrl].filter(Boolean).length
@@ -156,12 +152,6 @@ function readAnthropic(read: Reader, faults: string[]): Config['anthropic'] {
   if (apiKey) return { apiKey, baseUrl }
   if (baseUrl) faults.push('ANTHROPIC_BASE_URL is set but ANTHROPIC_API_KEY is not')
   return null
-}
-
-function readResend(read: Reader, faults: string[]): Config['resend'] {
-  const apiKey = read.text('RESEND_API_KEY')
-  if (apiKey && !read.text('MAIL_FROM')) faults.push('RESEND_API_KEY is set but MAIL_FROM, the sender, is not')
-  return apiKey ? { apiKey } : null
 }
 
 /** Made on the first start; every process of this data folder signs with it. */
