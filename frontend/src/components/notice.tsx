@@ -4,7 +4,7 @@ import { cn } from '../lib/cn.ts'
 
 interface NoticeProps {
   icon?: LucideIcon
-  title: string
+  title: ReactNode
   children?: ReactNode
   /** The one thing to do about it. */
   action?: ReactNode

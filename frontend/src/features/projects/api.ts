@@ -1,4 +1,3 @@
-import { ChatAccepted } from '@guildhall/protocol/chat.ts'
 import { page } from '@guildhall/protocol/paging.ts'
 import {
   ProjectAnswer,
@@ -10,7 +9,8 @@ import {
 } from '@guildhall/protocol/projects.ts'
 import { queryOptions } from '@tanstack/react-query'
 import { z } from 'zod'
-import { request } from '../../lib/request.ts'
+import { ProblemError, request } from '../../lib/request.ts'
+import { sendChat, useUnsent } from '../conversations/api.ts'
 
 export type ProjectStatusFilter = ProjectListQuery['status']
 
@@ -67,13 +67,21 @@ interface Wish {
   templateSlug: string
 }
 
-/** Makes the project and hands the wish to the crew as its first message. Answers the project's id. */
+/**
+ * Makes the project and hands the wish to the crew as its first message; answers the project's id. When nobody can take
+ * the wish (no model is set up), the project stands all the same and the wish waits in its composer.
+ */
 export async function startProject({ wish, templateSlug }: Wish): Promise<string> {
   const { project } = await request(ProjectCreated, '/api/projects', {
     method: 'POST',
     body: { name: nameFromWish(wish), description: wish.trim().slice(0, 2_000), templateSlug },
   })
-  await request(ChatAccepted, `${url(project.id)}/chat`, { method: 'POST', body: { content: wish.trim() } })
+  try {
+    await sendChat(project.id, wish.trim())
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error
+    useUnsent.setState({ [project.id]: wish.trim() })
+  }
   return project.id
 }
 

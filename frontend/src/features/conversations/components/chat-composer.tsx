@@ -1,17 +1,14 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { ArrowUp, Sparkles, Square } from 'lucide-react'
 import { type KeyboardEvent, useId, useRef } from 'react'
-import { create } from 'zustand'
+import { Button } from '../../../components/ui/button.tsx'
 import { pill } from '../../../components/ui/chip.tsx'
 import { Spinner } from '../../../components/ui/spinner.tsx'
 import { Tooltip } from '../../../components/ui/tooltip.tsx'
 import { cn } from '../../../lib/cn.ts'
 import { isProblem, messageOf } from '../../../lib/request.ts'
 import { modelInUse, modelList, modelName } from '../../llm/api.ts'
-import { sendChat, stopChat } from '../api.ts'
-
-/** What is typed and not sent outlives a change of pane or a sign-in, so it has a place of its own. */
-const useUnsent = create<Record<string, string>>(() => ({}))
+import { sendChat, stopChat, useUnsent } from '../api.ts'
 
 interface ChatComposerProps {
   projectId: string
@@ -64,6 +61,7 @@ export function ChatComposer({ projectId, wantedModel, isWorking, blocked }: Cha
           {isProblem(error, 'no_model') ? `No model is set up: ${messageOf(error)}` : messageOf(error)}
         </p>
       )}
+      <NoModel wanted={wantedModel} />
       <div className="rounded-lg border border-line-strong bg-surface-2 transition-colors duration-[120ms] focus-within:border-accent">
         <label htmlFor={id} className="sr-only">
           Message to the crew
@@ -107,17 +105,32 @@ export function ChatComposer({ projectId, wantedModel, isWorking, blocked }: Cha
   )
 }
 
+/** Without a model nobody can answer: what is missing, and one thing to do. */
+function NoModel({ wanted }: { wanted: string | null }) {
+  const models = useQuery(modelList())
+  if (!models.data || modelInUse(models.data, wanted)) return null
+  return (
+    <div className="mb-2 flex items-center gap-3 rounded-sm border border-warn/40 bg-warn/10 px-3 py-2 text-sm">
+      <p className="min-w-0 flex-1">
+        Nobody can answer yet: set <code className="font-mono text-xs">ANTHROPIC_API_KEY</code> where Guildhall runs and
+        start it again.
+      </p>
+      <Button size="s" busy={models.isFetching} onClick={() => void models.refetch()}>
+        Look again
+      </Button>
+    </div>
+  )
+}
+
 function ModelChip({ wanted }: { wanted: string | null }) {
   const models = useQuery(modelList())
   if (!models.data) return null
   const model = modelInUse(models.data, wanted)
   if (!model) {
     return (
-      <Tooltip text="Set ANTHROPIC_API_KEY (or a base URL) where Guildhall runs and start it again." side="top">
-        <button type="button" className={cn(pill, 'border-warn/50 text-warn')}>
-          <Sparkles aria-hidden /> No model is set up
-        </button>
-      </Tooltip>
+      <span className={cn(pill, 'border-warn/50 text-warn')}>
+        <Sparkles aria-hidden /> No model is set up
+      </span>
     )
   }
   return (

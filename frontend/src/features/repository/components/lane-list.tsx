@@ -22,7 +22,7 @@ export const LaneList = ({ rows, onOpenTask }: LaneListProps) => (
           {row.taskId ? (
             <button
               type="button"
-              className="font-mono text-xs hover:underline max-md:min-h-11"
+              className="font-mono text-xs touch-target hover:underline"
               onClick={() => onOpenTask(row.taskId!)}
             >
               {row.label}

@@ -22,9 +22,11 @@ export function TerminalGate({ sandbox, canWork, children }: TerminalGateProps) 
     <Notice
       icon={Box}
       title={
-        canWork
-          ? `There is ${sandbox.state === 'none' ? 'no sandbox' : `a ${sandboxWord[sandbox.state]}`}`
-          : 'The terminal is for editors'
+        canWork ? (
+          <span className="inline-block first-letter:uppercase">{sandboxWord[sandbox.state]}</span>
+        ) : (
+          'The terminal is for editors'
+        )
       }
       action={
         canWork && (
