@@ -16,7 +16,7 @@ case $word in
     run backend/src/entry/all.ts
     ;;
   demo)
-    node ${set_env-} $scripts/prepare.mjs
+    node ${set_env-} $scripts/prepare.mjs demo
     run backend/src/entry/demo.ts
     ;;
   link) run backend/src/entry/link.ts ;;
