@@ -59,11 +59,15 @@ export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
             )}
             <span className="min-w-0 text-[14px] leading-snug">
               {index + 1}. {box.text}
-              {box.files.map((file) => (
-                <code key={file} className="ml-1.5 inline font-mono text-xs break-all text-fg-3">
-                  {file}
-                </code>
-              ))}
+              {box.files.length > 0 && (
+                <span className="mt-0.5 flex flex-wrap gap-x-3">
+                  {box.files.map((file) => (
+                    <code key={file} className="font-mono text-xs break-all text-fg-3">
+                      {file}
+                    </code>
+                  ))}
+                </span>
+              )}
             </span>
             {box.commit && <code className="font-mono text-2xs leading-5 text-fg-2">{shortSha(box.commit)}</code>}
           </li>
