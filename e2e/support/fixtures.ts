@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import AxeBuilder from '@axe-core/playwright'
 import { test as base, expect, type Page } from '@playwright/test'
 import { type Product, startModel, startProduct } from './product.ts'
 
@@ -54,6 +55,28 @@ export const inPreview = (page: Page) => page.frameLocator('iframe[title="Previe
 export function git(product: Product, projectId: string, ...args: string[]): string {
   const repository = join(product.dataDir, 'repositories', `${projectId}.git`)
   return execFileSync('git', ['--git-dir', repository, '-c', 'safe.directory=*', ...args], { encoding: 'utf8' })
+}
+
+const sizes = [
+  { width: 1600, height: 1000 },
+  { width: 390, height: 844 },
+]
+/** Both themes at both sizes that every screen is looked at in. */
+export const looks = (['ink', 'paper'] as const).flatMap((theme) => sizes.map((size) => ({ theme, size })))
+export type Look = (typeof looks)[number]
+
+export async function wear(page: Page, { theme, size }: Look): Promise<void> {
+  await page.emulateMedia({ colorScheme: theme === 'ink' ? 'dark' : 'light', reducedMotion: 'reduce' })
+  await page.setViewportSize(size)
+}
+
+/** No serious finding of axe and nothing wider than the screen. The previewed app is the person's own. */
+export async function expectClean(page: Page, look: Look): Promise<void> {
+  await wear(page, look)
+  const { violations } = await new AxeBuilder({ page }).exclude('iframe').analyze()
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`)).toEqual([])
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0)
 }
 
 /** Fails the test when the page logs an error or an exception escapes. */

@@ -1,4 +1,16 @@
-import { approvePlan, expect, git, inPreview, nonce, register, test, watchConsole, wish } from '../support/fixtures.ts'
+import {
+  approvePlan,
+  expect,
+  expectClean,
+  git,
+  inPreview,
+  looks,
+  nonce,
+  register,
+  test,
+  watchConsole,
+  wish,
+} from '../support/fixtures.ts'
 
 test('a sentence becomes a merged, visible change', async ({ page, product }) => {
   const consoleIsClean = watchConsole(page)
@@ -15,6 +27,13 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
     'engineer@crew.guildhall',
   )
   await expect(page.getByText('merged').first()).toBeVisible()
+
+  // The terminal is in the same sandbox: it sees what was merged.
+  await page.getByRole('tab', { name: 'Terminal' }).click()
+  await page.getByRole('textbox', { name: 'Terminal input' }).pressSequentially(`grep -rl ${words} src\n`)
+  await expect(page.locator('.xterm-rows')).toContainText('src/content.ts')
+
+  for (const look of looks) await expectClean(page, look)
   consoleIsClean()
 })
 
