@@ -183,6 +183,15 @@ export function createRepositoryService(options: RepositoryOptions) {
       await checkOutAt(session, repository, await objects.commitOf(repository, checkedSha(sha)), path)
     },
 
+    /** Where two commits or branches parted. Throws `not_found` when they share no history. */
+    async mergeBase(projectId: ProjectId, one: string, other: string): Promise<Sha> {
+      const repository = folderOf(projectId)
+      const ends = [await objects.commitOf(repository, one), await objects.commitOf(repository, other)] as const
+      const base = await objects.mergeBase(repository, ...ends)
+      if (!base) throw notFound('A common history')
+      return base
+    },
+
     /** Paths that `to` changes since it left `from`; a rename counts as both of its names. */
     async changedPaths(projectId: ProjectId, from: Sha, to: Sha): Promise<string[]> {
       return pathsBetween(folderOf(projectId), ...(await ends(projectId, checkedSha(from), checkedSha(to))))
