@@ -57,6 +57,10 @@ export const Fact = z.discriminatedUnion('type', [
   fact('task.queued', ofTask),
   fact('task.merged', ofTask),
   fact('task.failed', ofTask.extend({ reason: z.string() })),
+  // It waits for the person (`needs_you`).
+  fact('task.stopped', ofTask.extend({ reason: z.string() })),
+  // A waiting task learned what keeps it from beginning, or (reason null) that nothing does any more.
+  fact('task.held', ofTask),
   fact('task.cancelled', ofTask),
   fact('agent.seated', z.object({ agent: Agent })),
   fact('agent.changed', z.object({ agent: Agent })),
