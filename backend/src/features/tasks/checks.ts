@@ -45,6 +45,8 @@ export async function runChecks(
     }
     const results: CheckResult[] = []
     for (const { text, check } of criteria) {
+      // An abort ends the command that runs; the next must not begin.
+      signal.throwIfAborted()
       const run = await session.exec({
         argv: check.argv,
         cwd: checkoutPath,

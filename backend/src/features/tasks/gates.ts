@@ -1,6 +1,7 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { RunPurpose } from '@guildhall/protocol/agents.ts'
 import type { RunId, TaskId } from '@guildhall/protocol/ids.ts'
+import type { Autonomy } from '@guildhall/protocol/projects.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
 import type { CheckRun, FinishInput, Review, Task, VerdictInput } from '@guildhall/protocol/tasks.ts'
 import { matchesGlob } from 'node:path'
@@ -11,10 +12,10 @@ import { failureText, runChecks } from './checks.ts'
 import type { TaskDeps } from './deps.ts'
 import { documentPath, printDocument } from './document.ts'
 import { finishRefusals } from './finish-rules.ts'
-import { leaseMs, LeaseLost, underLease } from './lease.ts'
+import { type Claimed, claimCheck, LeaseLost, underLease } from './lease.ts'
+import type { Returns } from './returns.ts'
 import { platformAuthor } from './scheduler.ts'
 import {
-  claimCheck,
   findPlanNumber,
   findReviewOfRun,
   findTask,
@@ -27,74 +28,19 @@ import {
 } from './store.ts'
 
 const house = { kind: 'system' } as const
-/** After this many returns the task stops and asks the person. */
-const maxReturns = 2
-
 /** Nobody reviews their own role's work. */
 export const reviewerOf = (author: Role): Role => (author === 'architect' ? 'engineer' : 'architect')
 
 /** The gates between "I am done" and the merge queue: claims with evidence, checks in a fresh container, review. */
-export function createGates(deps: TaskDeps) {
-  const { db, repository, conversations, queue, projectFacts, startRun, log } = deps
+export function createGates(deps: TaskDeps, returns: Returns) {
+  const { db, repository, queue, projectFacts, startRun, log } = deps
 
-  const mustFind = async (tx: Db, taskId: TaskId): Promise<Task> => {
-    const task = await findTask(tx, taskId)
+  const { giveBack, askPerson } = returns
+
+  const mustFind = async (tx: Db, taskId: TaskId, lock?: 'update'): Promise<Task> => {
+    const task = await findTask(tx, taskId, lock)
     if (!task) throw notFound('Task')
     return task
-  }
-
-  const say = (tx: Db, task: Task, content: string) =>
-    conversations.post(tx, {
-      conversationId: task.conversationId,
-      projectId: task.projectId,
-      taskId: task.id,
-      sender: { kind: 'system' },
-      kind: 'status',
-      content,
-      actor: house,
-    })
-
-  /** Back to the author with the reason, or to a plain end after too many returns. Approval and claims are void. */
-  async function giveBack(tx: Db, task: Task, reason: string, epoch?: number): Promise<void> {
-    const topic = projectTopic(task.projectId)
-    const guard = { from: [task.state], epoch }
-    const returns = task.returns + 1
-    if (returns > maxReturns) {
-      const failed = await moveTask(tx, task.id, guard, { state: 'failed', reason, returns, leaseUntil: null })
-      if (!failed) throw new LeaseLost('the task moved on')
-      await say(tx, failed, `**${task.title}** failed and was not merged. It came back ${returns} times.\n\n${reason}`)
-      await appendEvent(tx, topic, { type: 'task.failed', actor: house, data: { task: failed, reason } })
-      return
-    }
-    const change = { state: 'working' as const, reason, returns, claims: [], mergedAs: null, leaseUntil: null }
-    const returned = await moveTask(tx, task.id, guard, change)
-    if (!returned) throw new LeaseLost('the task moved on')
-    await startRun(tx, {
-      projectId: task.projectId,
-      conversationId: task.conversationId,
-      taskId: task.id,
-      role: task.role,
-      purpose: 'work',
-      userId: await findTaskPerson(tx, task.id),
-    })
-    await appendEvent(tx, topic, { type: 'task.returned', actor: house, data: { task: returned, reason } })
-  }
-
-  /** Something outside the work went wrong: the person decides when to go on; nothing is lost. */
-  async function askPerson(tx: Db, task: Task, reason: string, epoch?: number): Promise<void> {
-    const asked = await moveTask(
-      tx,
-      task.id,
-      { from: [task.state], epoch },
-      { state: 'needs_you', reason, leaseUntil: null },
-    )
-    if (!asked) return
-    await say(tx, asked, `**${task.title}** needs you. ${reason}`)
-    await appendEvent(tx, projectTopic(task.projectId), {
-      type: 'task.failed',
-      actor: house,
-      data: { task: asked, reason },
-    })
   }
 
   async function startReview(tx: Db, task: Task): Promise<void> {
@@ -112,18 +58,20 @@ export function createGates(deps: TaskDeps) {
   async function brokenConstraints(task: Task): Promise<string[]> {
     const guarded = task.constraints.filter(({ paths }) => paths?.length)
     if (guarded.length === 0) return []
-    const changed = await repository.changedPaths(task.projectId, task.base!, task.head!)
+    const planNumber = await db.system((tx) => findPlanNumber(tx, task.planId))
+    const document = documentPath(planNumber, task)
+    // The document is the platform's own; no constraint of the work speaks of it.
+    const changed = (await repository.changedPaths(task.projectId, task.base!, task.head!)).filter(
+      (path) => path !== document,
+    )
     return guarded.flatMap(({ text, paths }) =>
       changed
-        .filter((path) => paths!.some((glob) => matchesGlob(path, glob) || path.startsWith(`${glob}/`)))
+        .filter((path) => paths!.some((glob) => covers(glob, path)))
         .map((path) => `${path} was changed, but: ${text}`),
     )
   }
 
   return {
-    say,
-    giveBack,
-    askPerson,
     startReview,
 
     /** Takes an agent's "done" with its claims and sends the branch to its checks; or answers what is missing. */
@@ -135,87 +83,63 @@ export function createGates(deps: TaskDeps) {
     ): Promise<{ ok: true } | { ok: false; refusals: string[] }> {
       const [task, evidence, planNumber] = await db.as(agent, async (tx) => {
         const found = await mustFind(tx, taskId)
-        return [found, await listEvidence(tx, found.projectId, taskId), await findPlanNumber(tx, found.planId)] as const
+        return [found, await listEvidence(tx, found), await findPlanNumber(tx, found.planId)] as const
       })
       // The same call again after a crash: it was taken.
       if (task.state === 'checking') return { ok: true }
-      if (task.state !== 'working')
-        return { ok: false, refusals: [`The task is ${task.state}; there is nothing to finish.`] }
+      if (task.state !== 'working') return nothingToFinish(task)
       const { projectId } = task
       const branch = task.branch!
       const before = await repository.head(projectId, branch)
-      const changed = await repository.changedPaths(projectId, task.base!, before)
-      const hasWork = changed.some((path) => path !== documentPath(planNumber, task))
-      const refusals = finishRefusals(task, input, evidence, hasWork)
+      // A branch that took main in left main later than it was begun: what it changes counts from there.
+      const base = await repository.mergeBase(projectId, 'main', before)
+      const changed = await repository.changedPaths(projectId, base, before)
+      const document = documentPath(planNumber, task)
+      const refusals = finishRefusals(
+        task,
+        input,
+        evidence,
+        changed.some((path) => path !== document),
+      )
       if (refusals.length > 0) return { ok: false, refusals }
 
-      await repository.writeCommit(projectId, branch, {
-        files: [{ path: documentPath(planNumber, task), content: printDocument(task) }],
+      const head = await repository.writeCommit(projectId, branch, {
+        files: [{ path: document, content: printDocument(task) }],
         message: `docs(tasks): ${task.key} ready for review\n\nTask: ${task.key}`,
         author: platformAuthor,
       })
-      const head = await repository.head(projectId, branch)
       const tree = await repository.treeOf(projectId, head)
-      await db.as(agent, async (tx) => {
-        const change = { state: 'checking' as const, reason: null, head, tree, ...input }
+      const settled = await db.as(agent, async (tx) => {
+        const change = { state: 'checking' as const, reason: null, base, head, tree, ...input }
         const finished = await moveTask(tx, taskId, { from: ['working'] }, change)
-        if (!finished) return
+        if (!finished) return mustFind(tx, taskId)
         await appendEvent(tx, projectTopic(projectId), {
           type: 'task.finished',
           actor: agent,
           data: { task: finished },
         })
+        return finished
       })
+      if (settled.state !== 'checking') return nothingToFinish(settled)
       await queue.ring('task.check', `${taskId}.${head}`)
       return { ok: true }
     },
 
     /** The queue's door: runs the checks of a branch under a lease. Rung twice, it runs once. */
     async check(taskId: TaskId): Promise<void> {
-      const claimed = await db.system((tx) => claimCheck(tx, taskId, leaseMs))
+      const claimed = await db.system((tx) => claimCheck(tx, taskId))
       if (!claimed) return
       const { task, epoch } = claimed
-      const startedAt = new Date().toISOString()
       try {
-        await underLease(db, taskId, epoch, async (signal) => {
-          const { setupCommand } = await projectFacts(task.projectId)
-          const broken = await brokenConstraints(task)
-          const outcome =
-            broken.length > 0
-              ? { passed: false, results: [], error: `Constraints are not kept:\n${broken.join('\n')}` }
-              : await runChecks(
-                  deps,
-                  task.projectId,
-                  { commit: task.head!, setupCommand, criteria: task.criteria },
-                  signal,
-                )
-          await db.system(async (tx) => {
-            const change = outcome.passed ? { state: 'reviewing' as const, leaseUntil: null } : {}
-            const checked = await moveTask(tx, taskId, { from: ['checking'], epoch }, { ...change, reason: null })
-            if (!checked) throw new LeaseLost('the task moved on')
-            const checkRun = await insertCheckRun(tx, task.projectId, {
-              taskId,
-              stage: 'branch',
-              tree: task.tree!,
-              ...outcome,
-              startedAt,
-              endedAt: new Date().toISOString(),
-            })
-            if (outcome.passed) await startReview(tx, checked)
-            await appendEvent(tx, projectTopic(task.projectId), {
-              type: 'task.checked',
-              actor: house,
-              data: { task: checked, checkRun },
-            })
-            if (!outcome.passed)
-              await giveBack(tx, checked, `The checks failed in a fresh container.\n\n${failureText(outcome)}`, epoch)
-          })
-        })
+        await underLease(db, claimed, (signal) => checkClaimed(claimed, signal))
       } catch (error) {
         if (error instanceof LeaseLost) return
         log.error({ err: error, taskId }, 'checks could not run')
-        const reason = `The checks could not run: ${isAppError(error) ? error.message : 'an internal error, see the log'}.`
-        await db.system((tx) => askPerson(tx, task, reason, epoch))
+        const why = isAppError(error) ? error.message : 'an internal error, see the log'
+        await db.system(async (tx) => {
+          const announce = await askPerson(tx, task, `The checks could not run: ${why}.`, epoch)
+          await announce()
+        })
       }
     },
 
@@ -240,25 +164,20 @@ export function createGates(deps: TaskDeps) {
       runId: RunId,
       input: VerdictInput,
     ): Promise<{ ok: true } | { ok: false; refusals: string[] }> {
+      const { projectId } = await db.system((tx) => mustFind(tx, taskId))
+      const { autonomy } = await projectFacts(projectId)
       const refusals = await db.as(agent, async (tx): Promise<string[]> => {
+        const task = await mustFind(tx, taskId, 'update')
         if (await findReviewOfRun(tx, runId)) return []
-        const task = (await findTask(tx, taskId, 'update')) ?? (await mustFind(tx, taskId))
         if (task.state !== 'reviewing') return [`The task is ${task.state}; there is nothing to review.`]
         if (agent.role === task.role) return ['Your own role wrote this change; another role reviews it.']
-        const review = await insertReview(tx, task.projectId, {
-          taskId,
-          runId,
-          role: agent.role,
-          base: task.base!,
-          tree: task.tree!,
-          ...input,
-        })
-        await settleReview(tx, agent, task, review!)
+        const bound = { taskId, runId, role: agent.role, base: task.base!, tree: task.tree! }
+        const review = (await insertReview(tx, projectId, { ...bound, ...input }))!
+        await settleReview(tx, agent, task, review, autonomy)
         return []
       })
       if (refusals.length > 0) return { ok: false, refusals }
-      const task = await db.system((tx) => mustFind(tx, taskId))
-      if (task.state === 'merging') await queue.ring('task.merge', `${task.projectId}.${taskId}.${runId}`)
+      await queue.ring('task.merge', `${projectId}.${taskId}.${runId}`)
       return { ok: true }
     },
 
@@ -278,28 +197,70 @@ export function createGates(deps: TaskDeps) {
           outcome === 'cancelled'
             ? 'You stopped it. Retry goes on from its last commit.'
             : (error ?? 'It ended without a result.')
-        await askPerson(tx, task, reason)
+        const announce = await askPerson(tx, task, reason)
+        await announce()
       })
     },
   }
 
-  async function settleReview(tx: Db, agent: Actor, task: Task, review: Review): Promise<void> {
-    const topic = projectTopic(task.projectId)
-    if (review.verdict === 'request_changes') {
-      await appendEvent(tx, topic, { type: 'task.reviewed', actor: agent, data: { task, review } })
-      const comments = review.comments.map(({ path, line, body, severity }) => `${path}:${line} (${severity}) ${body}`)
-      await giveBack(tx, task, ['The reviewer asks for changes.', review.summary, ...comments].join('\n\n'))
-      return
-    }
-    const { autonomy } = await projectFacts(task.projectId)
-    if (autonomy === 'review_all') {
-      await appendEvent(tx, topic, { type: 'task.reviewed', actor: agent, data: { task, review } })
-      await askPerson(tx, task, 'It passed its checks and its review. Approve it, and it merges.')
-      return
-    }
-    const queued = await moveTask(tx, task.id, { from: ['reviewing'] }, { state: 'merging', queuedAt: new Date() })
-    await appendEvent(tx, topic, { type: 'task.reviewed', actor: agent, data: { task: queued!, review } })
-    await appendEvent(tx, topic, { type: 'task.queued', actor: house, data: { task: queued! } })
+  async function checkClaimed({ task, epoch }: Claimed, signal: AbortSignal): Promise<void> {
+    const { projectId } = task
+    const startedAt = new Date().toISOString()
+    const { setupCommand } = await projectFacts(projectId)
+    const broken = await brokenConstraints(task)
+    const outcome =
+      broken.length > 0
+        ? { passed: false, results: [], error: `Constraints are not kept:\n${broken.join('\n')}` }
+        : await runChecks(deps, projectId, { commit: task.head!, setupCommand, criteria: task.criteria }, signal)
+    const endedAt = new Date().toISOString()
+    await db.system(async (tx) => {
+      const change = outcome.passed ? { state: 'reviewing' as const, leaseUntil: null } : {}
+      const checked = await moveTask(tx, task.id, { from: ['checking'], epoch }, { ...change, reason: null })
+      if (!checked) throw new LeaseLost('the task moved on')
+      const run = { taskId: task.id, stage: 'branch' as const, tree: task.tree!, ...outcome, startedAt, endedAt }
+      const checkRun = await insertCheckRun(tx, projectId, run)
+      const reason = `The checks failed in a fresh container.\n\n${failureText(outcome)}`
+      const announce = outcome.passed ? await startReview(tx, checked) : await giveBack(tx, checked, reason, epoch)
+      await appendEvent(tx, projectTopic(projectId), {
+        type: 'task.checked',
+        actor: house,
+        data: { task: checked, checkRun },
+      })
+      await announce?.()
+    })
   }
+
+  async function settleReview(tx: Db, agent: Actor, task: Task, review: Review, autonomy: Autonomy): Promise<void> {
+    const topic = projectTopic(task.projectId)
+    const tell = (reviewed: Task) =>
+      appendEvent(tx, topic, { type: 'task.reviewed', actor: agent, data: { task: reviewed, review } })
+    if (review.verdict === 'request_changes') {
+      const comments = review.comments.map(({ path, line, body, severity }) => `${path}:${line} (${severity}) ${body}`)
+      const reason = ['The reviewer asks for changes.', review.summary, ...comments].join('\n\n')
+      const announce = await giveBack(tx, task, reason)
+      await tell(task)
+      return announce()
+    }
+    if (autonomy === 'review_all') {
+      const announce = await askPerson(tx, task, 'It passed its checks and its review. Approve it, and it merges.')
+      await tell(task)
+      return announce()
+    }
+    const change = { state: 'merging' as const, queuedAt: new Date() }
+    const queued = (await moveTask(tx, task.id, { from: ['reviewing'] }, change))!
+    await tell(queued)
+    await appendEvent(tx, topic, { type: 'task.queued', actor: house, data: { task: queued } })
+  }
+}
+
+const nothingToFinish = ({ state }: Task) => ({
+  ok: false as const,
+  refusals: [`The task is ${state}; there is nothing to finish.`],
+})
+
+/** A glob, or a folder with all that is in it, written as people do: `src`, `src/`, `./src`. */
+function covers(glob: string, path: string): boolean {
+  const plain = glob.replace(/^(\.?\/)+/, '').replace(/\/+$/, '')
+  return matchesGlob(path, plain) || path.startsWith(`${plain}/`)
 }
 export type Gates = ReturnType<typeof createGates>

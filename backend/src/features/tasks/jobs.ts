@@ -4,6 +4,8 @@ import type { Queue } from '../../platform/queue/queue.ts'
 import type { TaskService } from './service.ts'
 
 const sweepMs = 1_000
+/** A start that takes longer is left to the next worker. */
+const closeGraceMs = 5_000
 
 /** The queue's door to tasks. The first part of a job's id says which row; the rest only keeps rings apart. */
 export function startTaskJobs({ queue, tasks, log }: { queue: Queue; tasks: TaskService; log: Log }) {
@@ -20,6 +22,7 @@ export function startTaskJobs({ queue, tasks, log }: { queue: Queue; tasks: Task
     async close() {
       clearInterval(timer)
       await sweeping
+      await Promise.race([tasks.settled(), new Promise((resolve) => setTimeout(resolve, closeGraceMs).unref())])
     },
   }
 }

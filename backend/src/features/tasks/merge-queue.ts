@@ -1,20 +1,20 @@
-import type { ProjectId, Sha, UserId } from '@guildhall/protocol/ids.ts'
+import type { ProjectId, Sha } from '@guildhall/protocol/ids.ts'
 import type { Criterion, Task } from '@guildhall/protocol/tasks.ts'
 import { isAppError } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import { failureText, runChecks } from './checks.ts'
 import type { TaskDeps } from './deps.ts'
-import type { Gates } from './gates.ts'
-import { leaseMs, LeaseLost, underLease } from './lease.ts'
+import { type Claimed, claimMerge, LeaseLost, underLease } from './lease.ts'
+import type { Returns } from './returns.ts'
 import { platformAuthor } from './scheduler.ts'
-import { claimMerge, findProof, insertCheckRun, listMerged, listPlans, moveTask } from './store.ts'
+import { findPlan, findProof, insertCheckRun, listMerged, moveTask } from './store.ts'
 
 const house = { kind: 'system' } as const
 /** Main may move under our feet by other doors; after this many tries the task stays first in the queue. */
 const maxTries = 5
 
 /** One at a time per project: main only ever moves to a tree on which the checks have passed. */
-export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projectId: ProjectId) => Promise<void>) {
+export function createMergeQueue(deps: TaskDeps, returns: Returns, scheduleSoon: (projectId: ProjectId) => void) {
   const { db, repository, queue, projectFacts, log } = deps
 
   /** This task's criteria, and those of merged tasks that touch the same files: both must hold on the merged tree. */
@@ -49,15 +49,14 @@ export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projec
       const endedAt = new Date().toISOString()
       const run = { taskId: task.id, stage: 'merge' as const, tree, ...outcome, startedAt, endedAt }
       const checkRun = await insertCheckRun(tx, task.projectId, run)
+      const reason = `The checks failed on the tree that main would become.\n\n${failureText(outcome)}`
+      const announce = outcome.passed ? null : await returns.giveBack(tx, held, reason, epoch)
       await appendEvent(tx, projectTopic(task.projectId), {
         type: 'task.checked',
         actor: house,
         data: { task: held, checkRun },
       })
-      if (!outcome.passed) {
-        const reason = `The checks failed on the tree that main would become.\n\n${failureText(outcome)}`
-        await gates.giveBack(tx, held, reason, epoch)
-      }
+      await announce?.()
       return outcome.passed
     })
   }
@@ -68,15 +67,15 @@ export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projec
       const merged = await moveTask(tx, task.id, { from: ['merging'], epoch }, change)
       if (!merged) throw new LeaseLost('the task moved on')
       await appendEvent(tx, projectTopic(task.projectId), { type: 'task.merged', actor: house, data: { task: merged } })
-      const plan = (await listPlans(tx, task.projectId)).find(({ id }) => id === task.planId)!
+      const plan = (await findPlan(tx, task.planId))!
       if (plan.tasks.every(({ state }) => state === 'merged' || state === 'cancelled')) {
         const titles = plan.tasks.filter(({ state }) => state === 'merged').map(({ title }) => `- ${title}`)
-        await gates.say(tx, merged, `The plan is done. Merged into main:\n${titles.join('\n')}`)
+        await returns.say(tx, merged, `The plan is done. Merged into main:\n${titles.join('\n')}`)
       }
     })
   }
 
-  async function merge(task: Task, epoch: number, userId: UserId, signal: AbortSignal): Promise<void> {
+  async function merge({ task, epoch, userId }: Claimed, signal: AbortSignal): Promise<void> {
     const { projectId } = task
     const actor = house
     // A crash after main moved and before the row knew: the commit was written down first, and moving to it again is
@@ -91,7 +90,10 @@ export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projec
       const merged = await repository.mergeTree(projectId, main, task.head!)
       if (merged.kind === 'conflict') {
         const reason = `main has moved, and your branch conflicts with it in: ${merged.paths.join(', ')}. Merge main into your branch (git merge main), resolve these files, commit, and finish again.`
-        return db.system((tx) => gates.giveBack(tx, task, reason, epoch))
+        return db.system(async (tx) => {
+          const announce = await returns.giveBack(tx, task, reason, epoch)
+          await announce()
+        })
       }
       if (merged.tree === (await repository.treeOf(projectId, main))) return record(task, epoch, main)
       const to = await repository.commitMerge(projectId, {
@@ -117,19 +119,22 @@ export function createMergeQueue(deps: TaskDeps, gates: Gates, schedule: (projec
   return {
     /** The queue's door: merges the first task that waits in a project, then rings for the next. */
     async mergeNext(projectId: ProjectId): Promise<void> {
-      const claimed = await db.system((tx) => claimMerge(tx, projectId, leaseMs))
+      const claimed = await db.system((tx) => claimMerge(tx, projectId))
       if (!claimed) return
-      const { task, epoch, userId } = claimed
+      const { task, epoch } = claimed
       try {
-        await underLease(db, task.id, epoch, (signal) => merge(task, epoch, userId, signal))
+        await underLease(db, claimed, (signal) => merge(claimed, signal))
       } catch (error) {
         if (error instanceof LeaseLost) return
         log.error({ err: error, taskId: task.id }, 'a merge could not run')
-        const reason = `It could not be merged: ${isAppError(error) ? error.message : 'an internal error, see the log'}. main is as it was.`
-        await db.system((tx) => gates.askPerson(tx, task, reason, epoch))
+        const why = isAppError(error) ? error.message : 'an internal error, see the log'
+        await db.system(async (tx) => {
+          const announce = await returns.askPerson(tx, task, `It could not be merged: ${why}.`, epoch)
+          await announce()
+        })
       }
-      await schedule(projectId)
       await queue.ring('task.merge', `${projectId}.${task.id}.next-${epoch}`)
+      scheduleSoon(projectId)
     },
   }
 }

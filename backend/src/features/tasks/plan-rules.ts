@@ -1,4 +1,5 @@
 import type { PlanInput, PlanTask } from '@guildhall/protocol/tasks.ts'
+import { basename } from 'node:path/posix'
 
 /**
  * What is wrong with a plan beyond its shape, in plain words that name the task; empty when it can be shown to a
@@ -61,7 +62,7 @@ function taskComplaints(task: PlanTask): string[] {
   if (/^\s*[[<{].*[\]>}]\s*$/s.test(task.goal) || /^\s*[[<{].*[\]>}]\s*$/.test(task.title))
     complaints.push(`Task "${task.key}": replace the placeholder in brackets with what is wanted.`)
   for (const criterion of task.criteria)
-    if (provesNothing.has(criterion.check.argv[0]!))
+    if (provesNothing.has(basename(criterion.check.argv[0]!)))
       complaints.push(
         `Task "${task.key}", criterion "${criterion.text}": the check \`${criterion.check.argv.join(' ')}\` passes whatever the code does. Name a command that fails until the criterion is met.`,
       )

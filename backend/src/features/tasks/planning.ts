@@ -2,11 +2,11 @@ import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { ConversationId, PlanId, ProjectId, RunId, UserId } from '@guildhall/protocol/ids.ts'
 import type { Plan, PlanInput } from '@guildhall/protocol/tasks.ts'
 import type { Db } from '../../platform/db/database.ts'
-import { conflict, notFound, stale } from '../../platform/errors.ts'
+import { conflict, forbidden, notFound, stale } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import type { TaskDeps } from './deps.ts'
 import { planComplaints } from './plan-rules.ts'
-import { findPlan, findPlanOfRun, insertPlan, listPlans, updatePlan } from './store.ts'
+import { findPlan, findPlanOfRun, insertPlan, listPlans, lockPlans, updatePlan } from './store.ts'
 
 /** The run that wrote a plan, as far as tasks need to know it. */
 export interface PlanningRun {
@@ -17,7 +17,7 @@ export interface PlanningRun {
 }
 
 /** From the manager's plan to a person's yes. */
-export function createPlanning(deps: TaskDeps, schedule: (projectId: ProjectId) => Promise<void>) {
+export function createPlanning(deps: TaskDeps, scheduleSoon: (projectId: ProjectId) => void) {
   const { db, authorize, conversations, projectFacts, startRun } = deps
 
   async function settle(
@@ -29,6 +29,8 @@ export function createPlanning(deps: TaskDeps, schedule: (projectId: ProjectId) 
     const seen = await db.as(actor, (tx) => findPlan(tx, planId))
     if (!seen) throw notFound('Plan')
     await authorize(actor, 'project.work', { projectId: seen.projectId })
+    // An agent has its person's rights to the project, but the yes is the person's own.
+    if (actor.kind !== 'user') throw forbidden('Only a person can decide this')
     return db.as(actor, async (tx) => {
       const plan = (await findPlan(tx, planId, 'update'))!
       if (plan.version !== version) throw stale('The plan changed since you read it. Read it again, then decide.')
@@ -49,6 +51,7 @@ export function createPlanning(deps: TaskDeps, schedule: (projectId: ProjectId) 
       if (complaints.length > 0) return { ok: false, complaints }
       const { autonomy } = await projectFacts(run.projectId)
       const plan = await db.as(agent, async (tx) => {
+        await lockPlans(tx, run.projectId)
         const earlier = await findPlanOfRun(tx, run.id)
         if (earlier) return earlier
         const inserted = await insertPlan(tx, run, input)
@@ -68,7 +71,7 @@ export function createPlanning(deps: TaskDeps, schedule: (projectId: ProjectId) 
         })
         return approved
       })
-      if (plan.state === 'approved') await schedule(plan.projectId)
+      if (plan.state === 'approved') scheduleSoon(plan.projectId)
       return { ok: true, plan }
     },
 
@@ -79,7 +82,7 @@ export function createPlanning(deps: TaskDeps, schedule: (projectId: ProjectId) 
         const approved = (await findPlan(tx, planId))!
         await appendEvent(tx, projectTopic(projectId), { type: 'plan.approved', actor, data: { plan: approved } })
       })
-      await schedule(plan.projectId)
+      scheduleSoon(plan.projectId)
       return plan
     },
 

@@ -2,22 +2,28 @@ import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { ProjectId, Sha, TaskId } from '@guildhall/protocol/ids.ts'
 import type { Task, TaskDetail } from '@guildhall/protocol/tasks.ts'
 import type { Action } from '../projects/service.ts'
-import { conflict, notFound } from '../../platform/errors.ts'
+import { conflict, forbidden, notFound } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
+import type { Db } from '../../platform/db/database.ts'
 import type { TaskDeps } from './deps.ts'
 import { printDocument } from './document.ts'
 import { createGates } from './gates.ts'
+import { updateHolds } from './holds.ts'
+import { listUnattended } from './lease.ts'
 import { createMergeQueue } from './merge-queue.ts'
 import { createPlanning } from './planning.ts'
+import { createReturns } from './returns.ts'
 import { createScheduler } from './scheduler.ts'
 import {
+  cancelTask,
+  findApproval,
   findProof,
+  findReturnReason,
   findTask,
   findTaskPerson,
   listCheckRuns,
   listReviews,
   listTasks,
-  listUnattended,
   moveTask,
 } from './store.ts'
 
@@ -26,11 +32,19 @@ import {
  * only what passed its checks and another role's review. State lives in the rows; the queue only rings.
  */
 export function createTaskService(deps: TaskDeps) {
-  const { db, authorize, queue, startRun, cancelRuns } = deps
-  const { schedule } = createScheduler(deps)
-  const gates = createGates(deps)
-  const { mergeNext } = createMergeQueue(deps, gates, schedule)
-  const planning = createPlanning(deps, schedule)
+  const { db, authorize, queue, projectFacts, startRun, cancelRuns } = deps
+  const { schedule, scheduleSoon, settled } = createScheduler(deps)
+  const returns = createReturns(deps)
+  const gates = createGates(deps, returns)
+  const { mergeNext } = createMergeQueue(deps, returns, scheduleSoon)
+  const planning = createPlanning(deps, scheduleSoon)
+
+  /** The same for what only a person decides: an agent has its person's rights to the project, but not this. */
+  async function decided(actor: Actor, taskId: TaskId): Promise<Task> {
+    const task = await allowed(actor, 'project.work', taskId)
+    if (actor.kind !== 'user') throw forbidden('Only a person can decide this')
+    return task
+  }
 
   /** Reads a task with the caller's rights; a stranger's task does not exist. */
   async function allowed(actor: Actor, action: Action, taskId: TaskId): Promise<Task> {
@@ -43,6 +57,7 @@ export function createTaskService(deps: TaskDeps) {
   return {
     ...planning,
     schedule,
+    settled,
     mergeNext,
     finish: gates.finish,
     check: gates.check,
@@ -69,10 +84,13 @@ export function createTaskService(deps: TaskDeps) {
     async document(taskId: TaskId): Promise<{ task: Task; markdown: string; returned: string | null }> {
       const task = await db.system((tx) => findTask(tx, taskId))
       if (!task) throw notFound('Task')
-      return { task, markdown: printDocument(task), returned: task.returns > 0 ? task.reason : null }
+      // A reason is kept while the author works again; a person's retry may have come after another one.
+      const isReturned = task.state === 'working' && task.reason !== null
+      const returned = isReturned ? await db.system((tx) => findReturnReason(tx, task)) : null
+      return { task, markdown: printDocument(task), returned }
     },
 
-    /** Ticks boxes (numbers from 1) with the commit that finished them. Unknown numbers are ignored. */
+    /** Ticks boxes (numbers from 1) with the commit that finished them. Unknown numbers are ignored; twice is once. */
     async tick(agent: Actor, taskId: TaskId, boxes: number[], commit: Sha): Promise<Task> {
       return db.as(agent, async (tx) => {
         const task = await findTask(tx, taskId, 'update')
@@ -80,6 +98,8 @@ export function createTaskService(deps: TaskDeps) {
         const ticked = task.boxes.map((box, index) =>
           boxes.includes(index + 1) ? { ...box, done: true, commit } : box,
         )
+        const isNews = task.boxes.some((box, index) => box.commit !== ticked[index]!.commit)
+        if (!isNews && task.state === 'working') return task
         const updated = await moveTask(tx, taskId, { from: ['working'] }, { boxes: ticked, head: commit })
         if (!updated) throw conflict(`The task is ${task.state}; its boxes are closed.`)
         await appendEvent(tx, projectTopic(task.projectId), {
@@ -91,73 +111,76 @@ export function createTaskService(deps: TaskDeps) {
       })
     },
 
-    /** A person's yes where autonomy is `review_all`: the task enters the merge queue. */
+    /** A person's yes where autonomy is `review_all`: the task enters the merge queue. Throws `conflict`. */
     async approve(actor: Actor, taskId: TaskId): Promise<Task> {
-      const task = await allowed(actor, 'project.work', taskId)
+      const { projectId } = await decided(actor, taskId)
       const queued = await db.as(actor, async (tx) => {
-        const approvals = (await listReviews(tx, taskId)).filter(({ verdict }) => verdict === 'approve')
-        if (task.state !== 'needs_you' || !approvals.some(({ tree }) => tree === task.tree))
+        const task = (await findTask(tx, taskId, 'update'))!
+        if (task.state !== 'needs_you' || !(await findApproval(tx, task)))
           throw conflict('This task does not wait for your approval.')
-        const moved = await moveTask(
-          tx,
-          taskId,
-          { from: ['needs_you'] },
-          { state: 'merging', queuedAt: new Date(), reason: null },
-        )
-        if (!moved) throw conflict('This task does not wait for your approval.')
-        await appendEvent(tx, projectTopic(task.projectId), { type: 'task.queued', actor, data: { task: moved } })
+        const change = { state: 'merging' as const, queuedAt: new Date(), reason: null }
+        const moved = (await moveTask(tx, taskId, { from: ['needs_you'] }, change))!
+        await appendEvent(tx, projectTopic(projectId), { type: 'task.queued', actor, data: { task: moved } })
         return moved
       })
-      await queue.ring('task.merge', `${task.projectId}.${taskId}.${Date.now()}`)
+      await queue.ring('task.merge', `${projectId}.${taskId}.${Date.now()}`)
       return queued
     },
 
-    /** Stops a task for good. What was committed stays on its branch. */
+    /**
+     * Stops a task for good. What was committed stays on its branch; tasks that wait for it say so. Throws `conflict`
+     * for one that is merged, cancelled, or being merged at this moment.
+     */
     async cancel(actor: Actor, taskId: TaskId, reason: string): Promise<Task> {
-      const task = await allowed(actor, 'project.work', taskId)
+      const { projectId } = await decided(actor, taskId)
       const cancelled = await db.as(actor, async (tx) => {
-        const moved = await moveTask(
-          tx,
-          taskId,
-          { from: ['waiting', 'working', 'checking', 'reviewing', 'failed', 'needs_you'] },
-          { state: 'cancelled', reason: reason || null, leaseUntil: null },
-        )
-        if (!moved) throw conflict(`The task is ${task.state} and cannot be cancelled.`)
-        await appendEvent(tx, projectTopic(task.projectId), { type: 'task.cancelled', actor, data: { task: moved } })
+        const moved = await cancelTask(tx, taskId, reason || null)
+        if (!moved) throw conflict(`The task is ${(await findTask(tx, taskId))!.state} and cannot be cancelled.`)
+        const announceHolds = await updateHolds(tx, moved.planId)
+        await appendEvent(tx, projectTopic(projectId), { type: 'task.cancelled', actor, data: { task: moved } })
+        await announceHolds()
         return moved
       })
       await cancelRuns(taskId)
       return cancelled
     },
 
-    /** Goes on from where the task stopped: at the first gate that its present tree has not passed. */
+    /**
+     * Goes on from where the task stopped: at the first gate that its present tree has not passed. Throws `conflict`
+     * when it did not stop, or waits for nothing but a person's approval.
+     */
     async retry(actor: Actor, taskId: TaskId): Promise<Task> {
-      const seen = await allowed(actor, 'project.work', taskId)
-      if (seen.state !== 'failed' && seen.state !== 'needs_you')
-        throw conflict(`The task is ${seen.state}; there is nothing to retry.`)
-      return db.as(actor, async (tx) => {
+      const { projectId } = await decided(actor, taskId)
+      const { autonomy } = await projectFacts(projectId)
+      const moved = await db.as(actor, async (tx) => {
         const task = (await findTask(tx, taskId, 'update'))!
-        const proved = task.tree ? await findProof(tx, taskId, task.tree) : null
-        const to = task.state === 'failed' || task.claims.length === 0 ? 'working' : proved ? 'reviewing' : 'checking'
-        const change = {
-          state: to as Task['state'],
-          ...(to === 'working' ? { returns: 0, claims: [] } : { reason: null }),
-        }
-        const moved = await moveTask(tx, taskId, { from: ['failed', 'needs_you'] }, change)
-        if (!moved) throw conflict('The task has moved on.')
-        if (to === 'reviewing') await gates.startReview(tx, moved)
+        if (task.state !== 'failed' && task.state !== 'needs_you')
+          throw conflict(`The task is ${task.state}; there is nothing to retry.`)
+        const to = await firstOpenGate(tx, task)
+        if (to === 'merging' && autonomy === 'review_all')
+          throw conflict('It waits for your approval. Approve it, and it merges.')
+        // An author who works again is told why the branch came back: the reason stays.
+        const again = { returns: 0, claims: [], tree: null, mergedAs: null }
+        const change = to === 'working' ? again : { reason: null, ...(to === 'merging' && { queuedAt: new Date() }) }
+        const gone = (await moveTask(tx, taskId, { from: [task.state] }, { ...change, state: to }))!
+        const announceHolds = await updateHolds(tx, task.planId)
+        if (to === 'reviewing') await gates.startReview(tx, gone)
         if (to === 'working')
           await startRun(tx, {
-            projectId: task.projectId,
+            projectId,
             conversationId: task.conversationId,
             taskId,
             role: task.role,
             purpose: 'work',
             userId: await findTaskPerson(tx, taskId),
           })
-        await appendEvent(tx, projectTopic(task.projectId), { type: 'task.started', actor, data: { task: moved } })
-        return moved
+        await appendEvent(tx, projectTopic(projectId), { type: 'task.started', actor, data: { task: gone } })
+        await announceHolds()
+        return gone
       })
+      if (moved.state === 'checking') await queue.ring('task.check', `${taskId}.${moved.head}`)
+      if (moved.state === 'merging') await queue.ring('task.merge', `${projectId}.${taskId}.${Date.now()}`)
+      return moved
     },
 
     /** Finds what no worker attends to: after a crash, a lost ring, an emptied queue. Runs every second. */
@@ -166,8 +189,14 @@ export function createTaskService(deps: TaskDeps) {
       for (const { id, projectId, state, epoch } of unattended)
         if (state === 'checking') await queue.ring('task.check', `${id}.${epoch}`)
         else await queue.ring('task.merge', `${projectId}.${id}.${epoch}`)
-      await schedule()
+      scheduleSoon()
     },
   }
+}
+/** The first gate that the branch as it stands has not passed. */
+async function firstOpenGate(tx: Db, task: Task): Promise<'working' | 'checking' | 'reviewing' | 'merging'> {
+  if (task.state === 'failed' || task.tree === null || task.claims.length === 0) return 'working'
+  if (!(await findProof(tx, task.id, task.tree))) return 'checking'
+  return (await findApproval(tx, task)) ? 'merging' : 'reviewing'
 }
 export type TaskService = ReturnType<typeof createTaskService>

@@ -6,6 +6,9 @@ import { listFacts, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
 import { checkRunTable, planTable, reviewTable, taskTable } from './table.ts'
 
+/** No worker holds it. */
+export const leaseIsFree = or(isNull(taskTable.leaseUntil), lt(taskTable.leaseUntil, sql`now()`))!
+
 type TaskRow = typeof taskTable.$inferSelect
 type PlanRow = typeof planTable.$inferSelect
 
@@ -54,14 +57,17 @@ const toPlan = (row: PlanRow, tasks: Task[]): Plan => ({
   createdAt: row.createdAt.toISOString(),
 })
 
-/** Stores a plan and its tasks, keys turned into ids. Numbers count per project, under a lock of the project. */
+/** One plan of a project is stored at a time: numbers count up, and a run that hands in twice at once plans once. */
+export const lockPlans = (db: Db, projectId: ProjectId) =>
+  db.execute(sql`select pg_advisory_xact_lock(hashtext(${`plans:${projectId}`}))`)
+
+/** Stores a plan and its tasks, keys turned into ids; call it with `lockPlans` held. */
 export async function insertPlan(
   db: Db,
   run: { id: RunId; projectId: ProjectId; conversationId: Plan['conversationId']; userId: UserId },
   input: PlanInput,
 ): Promise<Plan> {
   const { projectId, conversationId } = run
-  await db.execute(sql`select pg_advisory_xact_lock(hashtext(${`plans:${projectId}`}))`)
   const [last] = await db
     .select({ number: planTable.number })
     .from(planTable)
@@ -142,7 +148,7 @@ export async function listPlans(db: Db, projectId: ProjectId): Promise<Plan[]> {
   return rows.map((row) => toPlan(row, tasks.filter(({ planId }) => planId === row.id).map(toTask)))
 }
 
-async function listTasksOfPlan(db: Db, planId: PlanId): Promise<Task[]> {
+export async function listTasksOfPlan(db: Db, planId: PlanId): Promise<Task[]> {
   const rows = await db
     .select()
     .from(taskTable)
@@ -201,10 +207,25 @@ export async function moveTask(
   return row ? toTask(row) : null
 }
 
-/** Tasks of approved plans that wait, oldest first, for the scheduler; it decides about their dependencies. */
-export async function listSchedulable(db: Db, projectId?: ProjectId): Promise<{ task: Task; planNumber: number }[]> {
-  const rows = await db
-    .select({ task: taskTable, planNumber: planTable.number })
+/**
+ * Cancels a task unless a worker is merging it: from the moment a merge commit is noted main may have moved to it, and
+ * then the task is merged whatever anyone wishes. Null when it cannot be cancelled.
+ */
+export async function cancelTask(db: Db, taskId: TaskId, reason: string | null): Promise<Task | null> {
+  const isQueuedOnly = and(eq(taskTable.state, 'merging'), isNull(taskTable.mergedAs), leaseIsFree)
+  const [row] = await db
+    .update(taskTable)
+    .set({ state: 'cancelled', reason, leaseUntil: null })
+    .where(and(eq(taskTable.id, taskId), or(inArray(taskTable.state, cancellable), isQueuedOnly)))
+    .returning()
+  return row ? toTask(row) : null
+}
+const cancellable: TaskState[] = ['waiting', 'working', 'checking', 'reviewing', 'failed', 'needs_you']
+
+/** Tasks of approved plans whose dependencies are merged and that no worker is starting, oldest first. */
+export async function listSchedulable(db: Db, projectId?: ProjectId): Promise<{ id: TaskId; planNumber: number }[]> {
+  return db
+    .select({ id: taskTable.id, planNumber: planTable.number })
     .from(taskTable)
     .innerJoin(planTable, eq(planTable.id, taskTable.planId))
     .where(
@@ -212,73 +233,18 @@ export async function listSchedulable(db: Db, projectId?: ProjectId): Promise<{ 
         eq(taskTable.state, 'waiting'),
         eq(planTable.state, 'approved'),
         projectId ? eq(taskTable.projectId, projectId) : undefined,
+        leaseIsFree,
         sql`not exists (select 1 from jsonb_array_elements_text(${taskTable.dependsOn}) as needed(id)
               join tasks earlier on earlier.id = needed.id::uuid where earlier.state <> 'merged')`,
       ),
     )
     .orderBy(asc(taskTable.createdAt), asc(taskTable.id))
     .limit(50)
-  return rows.map(({ task, planNumber }) => ({ task: toTask(task), planNumber }))
 }
 
 export async function findPlanNumber(db: Db, planId: PlanId): Promise<number> {
   const [row] = await db.select({ number: planTable.number }).from(planTable).where(eq(planTable.id, planId))
   return row!.number
-}
-
-const leaseIsFree = or(isNull(taskTable.leaseUntil), lt(taskTable.leaseUntil, sql`now()`))
-
-/** Takes the lease of a task that is to be checked; null when it is not, or another worker has it. */
-export async function claimCheck(db: Db, taskId: TaskId, leaseMs: number) {
-  return claim(db, and(eq(taskTable.id, taskId), eq(taskTable.state, 'checking'), leaseIsFree)!, leaseMs)
-}
-
-/**
- * Takes the lease of the first task in a project's merge queue. The queue's rows are locked first, so that two workers
- * can never merge in one project at once; null while another holds the lease or the queue is empty.
- */
-export async function claimMerge(db: Db, projectId: ProjectId, leaseMs: number) {
-  const queue = await db
-    .select({ id: taskTable.id, isFree: sql<boolean>`coalesce(${taskTable.leaseUntil} < now(), true)` })
-    .from(taskTable)
-    .where(and(eq(taskTable.projectId, projectId), eq(taskTable.state, 'merging')))
-    .orderBy(asc(taskTable.queuedAt), asc(taskTable.id))
-    .for('update')
-  if (queue.length === 0 || queue.some(({ isFree }) => !isFree)) return null
-  return claim(db, eq(taskTable.id, queue[0]!.id), leaseMs)
-}
-
-async function claim(db: Db, where: ReturnType<typeof eq>, leaseMs: number) {
-  const [row] = await db
-    .update(taskTable)
-    .set({ epoch: sql`${taskTable.epoch} + 1`, leaseUntil: leaseFor(leaseMs) })
-    .where(where)
-    .returning()
-  return row ? { task: toTask(row), epoch: row.epoch, userId: row.createdFor } : null
-}
-
-const leaseFor = (leaseMs: number) => sql`now() + ${leaseMs} * interval '1 millisecond'`
-
-/** False when the lease was taken over. */
-export async function renewLease(db: Db, taskId: TaskId, epoch: number, leaseMs: number): Promise<boolean> {
-  const rows = await db
-    .update(taskTable)
-    .set({ leaseUntil: leaseFor(leaseMs), updatedAt: sql`${taskTable.updatedAt}` })
-    .where(and(eq(taskTable.id, taskId), eq(taskTable.epoch, epoch)))
-    .returning({ id: taskTable.id })
-  return rows.length > 0
-}
-
-/** Tasks that need a worker and have none. */
-export async function listUnattended(
-  db: Db,
-): Promise<{ id: TaskId; projectId: ProjectId; state: TaskState; epoch: number }[]> {
-  return db
-    .select({ id: taskTable.id, projectId: taskTable.projectId, state: taskTable.state, epoch: taskTable.epoch })
-    .from(taskTable)
-    .where(and(inArray(taskTable.state, ['checking', 'merging']), leaseIsFree))
-    .orderBy(asc(taskTable.queuedAt), asc(taskTable.id))
-    .limit(200)
 }
 
 export async function insertCheckRun(db: Db, projectId: ProjectId, run: Omit<CheckRun, 'id'>): Promise<CheckRun> {
@@ -345,6 +311,19 @@ export async function listReviews(db: Db, taskId: TaskId): Promise<Review[]> {
   return rows.map(toReview)
 }
 
+/** The approval of exactly the change as it stands: its base commit and its tree. None while the author works. */
+export async function findApproval(db: Db, { id, base, tree }: Task): Promise<Review | null> {
+  if (!base || !tree) return null
+  const isThisChange = and(eq(reviewTable.taskId, id), eq(reviewTable.base, base), eq(reviewTable.tree, tree))
+  const [row] = await db
+    .select()
+    .from(reviewTable)
+    .where(isThisChange)
+    .orderBy(desc(reviewTable.at), desc(reviewTable.id))
+    .limit(1)
+  return row?.verdict === 'approve' ? toReview(row) : null
+}
+
 export async function findReviewOfRun(db: Db, runId: RunId): Promise<Review | null> {
   const [row] = await db.select().from(reviewTable).where(eq(reviewTable.runId, runId))
   return row ? toReview(row) : null
@@ -361,12 +340,20 @@ export async function listMerged(db: Db, projectId: ProjectId): Promise<Task[]> 
   return rows.map(toTask)
 }
 
-/** Finished tool steps of a task's runs, by their event number: what a claim may cite. */
+/** Finished tool steps of a task's author, by their event number: what a claim may cite. A reviewer's are not the author's. */
 export async function listEvidence(
   db: Db,
-  projectId: ProjectId,
-  taskId: TaskId,
+  { id: taskId, projectId, role }: Task,
 ): Promise<{ seq: number; tool: string; state: string }[]> {
-  const facts = await listFacts(db, projectTopic(projectId), 'agent.step.finished', { taskId })
+  const facts = await listFacts(db, projectTopic(projectId), 'agent.step.finished', { taskId, role })
   return facts.map(({ seq, data }) => ({ seq, tool: data.step.tool, state: data.step.state }))
+}
+
+/** Why the branch last came back to its author; null when it never did. */
+export async function findReturnReason(db: Db, { id, projectId }: Task): Promise<string | null> {
+  const topic = projectTopic(projectId)
+  const returned = (await listFacts(db, topic, 'task.returned', { task: { id } })).at(-1)
+  const failed = (await listFacts(db, topic, 'task.failed', { task: { id } })).at(-1)
+  if (!returned || !failed) return (returned ?? failed)?.data.reason ?? null
+  return (returned.seq > failed.seq ? returned : failed).data.reason
 }
