@@ -101,3 +101,16 @@ test('a shell that ended says so, and a new one can be opened', () => {
   session.again()
   expect([state(), asked()]).toEqual([{ kind: 'connecting' }, [undefined, undefined]])
 })
+
+test('what is typed while the shell opens reaches it, and nothing typed at a shell that ended', () => {
+  const { session, opened, answer, sent } = page()
+  session.type('ls')
+  session.type('\n')
+  opened(5, 1)
+  expect(sent.at(-1)).toEqual({ channel: 1, text: 'ls\n' })
+  answer({ op: 'terminal.exited', channel: 1, exitCode: 0 })
+  session.type('lost')
+  session.again()
+  opened(6, 2)
+  expect(sent.filter((frame) => 'text' in frame)).toEqual([{ channel: 1, text: 'ls\n' }])
+})

@@ -21,6 +21,8 @@ interface SessionOptions {
   storage?: Storage
 }
 
+const maxTypedAhead = 4_096
+
 /**
  * One terminal over the page's socket. Its id is kept for this browser tab, so that after a reload or a cut the same
  * shell is attached again and its last output replayed.
@@ -38,9 +40,13 @@ export function createTerminalSession({
   let count = 0
   /** Bytes can come before their channel is known to be ours. */
   let early: [number, Uint8Array][] = []
+  /** Typed while the shell is still being opened: sent as soon as it stands, as a terminal does. */
+  let typedAhead = ''
+  let isOver = false
 
   const open = () => {
     channel = null
+    isOver = false
     early = []
     ref = `${key}.${(count += 1)}`
     onState({ kind: 'connecting' })
@@ -71,8 +77,11 @@ export function createTerminalSession({
       early = []
       const { cols, rows } = screen.size()
       socket.send({ op: 'terminal.resize', channel, cols, rows })
+      if (typedAhead) socket.sendBytes(channel, new TextEncoder().encode(typedAhead))
+      typedAhead = ''
     } else if (frame.op === 'terminal.exited' && frame.channel === channel) {
       channel = null
+      isOver = true
       storage.removeItem(key)
       onState({ kind: 'exited', exitCode: frame.exitCode })
     } else if (frame.op === 'error' && frame.ref === ref) {
@@ -93,6 +102,7 @@ export function createTerminalSession({
   return {
     type(text: string) {
       if (channel !== null) socket.sendBytes(channel, new TextEncoder().encode(text))
+      else if (!isOver && typedAhead.length < maxTypedAhead) typedAhead += text
     },
     resize(cols: number, rows: number) {
       if (channel !== null) socket.send({ op: 'terminal.resize', channel, cols, rows })
