@@ -5,6 +5,7 @@ import type { Autonomy } from '@guildhall/protocol/projects.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
 import { type Plan, PlanInput, type Task, type VerdictInput } from '@guildhall/protocol/tasks.ts'
 import { sql } from 'drizzle-orm'
+import { join } from 'node:path'
 import { createConversationService } from '../features/conversations/service.ts'
 import type { SandboxSession } from '../features/sandbox/service.ts'
 import type { RunOrder, TaskDeps } from '../features/tasks/deps.ts'
@@ -181,6 +182,8 @@ export async function taskWorld() {
 
   return {
     ...{ db, owner, repository, conversations, queue, tasks, service, agent, project, state, log },
+    /** A project's bare repository. */
+    bare: (projectId: ProjectId) => join(world.options.repositoriesDir, `${projectId}.git`),
     /** The lease of a task runs out, as if its worker had died. */
     expireLease: (taskId: TaskId) =>
       db.system((tx) => tx.execute(sql`update tasks set lease_until = now() - interval '1 s' where id = ${taskId}`)),
