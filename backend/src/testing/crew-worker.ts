@@ -48,7 +48,7 @@ const watchedDb: Database = {
 const watchedSession: SandboxSession = {
   ...session,
   async exec(call) {
-    if (!call.argv.includes('-lc')) return session.exec(call)
+    if (call.argv[0] !== 'bash') return session.exec(call)
     if (point === 'after intent') await forever(die)
     const running = session.exec(call)
     if (point === 'in exec') setTimeout(die, 300)

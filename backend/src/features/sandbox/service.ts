@@ -200,7 +200,9 @@ export function createSandboxService({
       if (config.engine === 'none') return { name: 'engine', status: 'off', detail: 'ENGINE=none: no sandboxes' }
       const problem = reconciler.problem()
       if (problem) return { name: 'engine', status: 'failing', detail: problem }
-      const detail = driver.isolated ? 'containers' : 'local processes without isolation (ENGINE=local)'
+      const detail = driver.isolated
+        ? 'answers; sandboxes are containers without a network'
+        : 'local processes without isolation (ENGINE=local)'
       return { name: 'engine', status: 'ok', detail }
     },
     async close(): Promise<void> {

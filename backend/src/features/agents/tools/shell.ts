@@ -17,7 +17,7 @@ export const shell = defineTool({
       title: oneLine(command),
       async run() {
         const outcome = await context.session.exec({
-          argv: ['bash', '-lc', command],
+          argv: ['bash', '-c', command],
           cwd: fenced.path === '.' ? context.root : `${context.root}/${fenced.path}`,
           env: context.env,
           timeoutMs,
