@@ -64,6 +64,8 @@ export function applyEvent(client: QueryClient, projectId: string, event: Event)
     case 'task.queued':
     case 'task.merged':
     case 'task.failed':
+    case 'task.stopped':
+    case 'task.held':
     case 'task.cancelled':
       return again(taskKeys.detail(event.data.task.id))
     case 'message.sent': {

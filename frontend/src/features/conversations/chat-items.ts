@@ -96,6 +96,8 @@ function runNote(event: Event, run: Run): ChatItem[] {
   return []
 }
 
+const firstLine = (text: string) => text.split('\n', 1)[0]!
+
 /** One line for a change of a task's state; null for what is seen elsewhere. */
 function taskLine(event: Event): { text: string; tone: NoteTone } | null {
   switch (event.type) {
@@ -121,15 +123,20 @@ function taskLine(event: Event): { text: string; tone: NoteTone } | null {
         : { text: `${who} asked for changes: ${review.summary}`, tone: 'warn' }
     }
     case 'task.returned':
-      return { text: `went back to its author: ${event.data.reason}`, tone: 'warn' }
+      return { text: `went back to its author: ${firstLine(event.data.reason)}`, tone: 'warn' }
     case 'task.queued':
       return { text: 'in the merge queue', tone: 'neutral' }
     case 'task.merged': {
       const { mergedAs } = event.data.task
       return { text: mergedAs ? `merged into main as ${shortSha(mergedAs)}` : 'merged into main', tone: 'ok' }
     }
+    // The house's own message beside these two tells the whole reason.
     case 'task.failed':
-      return { text: `failed: ${event.data.reason}`, tone: 'bad' }
+      return { text: 'failed; main is as it was', tone: 'bad' }
+    case 'task.stopped':
+      return { text: 'needs you', tone: 'warn' }
+    case 'task.held':
+      return event.data.task.reason ? { text: event.data.task.reason, tone: 'neutral' } : null
     case 'task.cancelled':
       return { text: 'cancelled', tone: 'neutral' }
     default:

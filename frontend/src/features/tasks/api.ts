@@ -83,6 +83,8 @@ export const workFold: Fold<Work, Event> = {
       case 'task.queued':
       case 'task.merged':
       case 'task.failed':
+      case 'task.stopped':
+      case 'task.held':
       case 'task.cancelled':
         return withTask(work, event.data.task)
       default:
