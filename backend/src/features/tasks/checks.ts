@@ -40,7 +40,11 @@ export async function runChecks(
       })
       if (setup.exitCode !== 0) {
         const output = joined(setup)
-        return { passed: false, results: [], error: `The set-up command \`${setupCommand}\` failed.\n${output}` }
+        return {
+          passed: false,
+          results: [],
+          error: `The set-up command \`${setupCommand}\` failed.\n\n${fenced(output)}`,
+        }
       }
     }
     const results: CheckResult[] = []
@@ -74,6 +78,13 @@ const joined = ({ stdout, stderr }: { stdout: Buffer; stderr: Buffer }) =>
     .filter(Boolean)
     .join('\n')
 
+/** Output as a block of its own, whatever it holds: chat shows markdown, and output is not ours to format. */
+function fenced(output: string): string {
+  const longest = Math.max(2, ...(output.match(/`+/g) ?? []).map((ticks) => ticks.length))
+  const fence = '`'.repeat(longest + 1)
+  return `${fence}\n${output}\n${fence}`
+}
+
 /** What failed, for the person and for the author of the branch. */
 export function failureText({ error, results }: CheckOutcome): string {
   if (error) return error
@@ -81,7 +92,7 @@ export function failureText({ error, results }: CheckOutcome): string {
     .filter(({ passed }) => !passed)
     .map(({ criterion, argv, exitCode, output }) => {
       const command = checkAsText({ kind: 'command', argv, timeoutMs: 0 })
-      return `${criterion}: \`${command}\` ended with ${exitCode ?? 'a signal'}.\n${output.slice(-2_000)}`
+      return `${criterion}: \`${command}\` ended with ${exitCode ?? 'a signal'}.\n\n${fenced(output.slice(-2_000))}`
     })
     .join('\n\n')
 }

@@ -129,7 +129,7 @@ test('red checks go back to the author with the output, and claims and the bound
   const [task] = await project.started({ criteria: [{ text: 'tests pass', check: { kind: 'command', argv } }] })
   const returned = await project.checked(task!, bad)
   expect(returned).toMatchObject({ state: 'working', returns: 1, claims: [], tree: null })
-  expect(returned.reason).toContain('ended with 3.\n3 tests failed')
+  expect(returned.reason).toContain('ended with 3.\n\n```\n3 tests failed\n```')
   expect((await world.tasks.document(task!.id)).returned).toBe(returned.reason)
   expect(purposes()).toEqual(['engineer work', 'engineer work'])
   const facts = ['task.started', 'task.ticked', 'task.finished', 'task.checked', 'task.returned']
@@ -185,7 +185,9 @@ test('a set-up that fails is told with its output, and no check runs', async () 
   world.state.setupCommand = 'echo "registry is away"; exit 7'
   const [task] = await project.started({})
   const returned = await project.checked(task!, good)
-  expect(returned.reason).toContain('The set-up command `echo "registry is away"; exit 7` failed.\nregistry is away')
+  expect(returned.reason).toContain(
+    'The set-up command `echo "registry is away"; exit 7` failed.\n\n```\nregistry is away\n```',
+  )
   expect((await detail(task!)).checkRuns).toMatchObject([{ passed: false, results: [] }])
 })
 

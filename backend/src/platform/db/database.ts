@@ -20,7 +20,8 @@ export function personBehind(actor: Actor): string {
 export interface Database {
   /**
    * One transaction with the rights of `actor`: role `app` under row-level security for people and agents, role
-   * `system` for the house. Topics touched by `appendEvent` are announced after the commit, never before.
+   * `system` for the house. After a deadlock `work` is called again, so it does nothing outside of the transaction that
+   * cannot be done twice. Topics touched by `appendEvent` are announced after the commit, never before.
    */
   as<T>(actor: Actor, work: (tx: Db) => Promise<T>): Promise<T>
   /** `as` with the system actor: sweeps, the scheduler, the merge queue. */
@@ -33,6 +34,11 @@ export interface Database {
   ping(): Promise<void>
   close(): Promise<void>
 }
+
+const maxAttempts = 4
+const deadlockDetected = '40P01'
+const isDeadlock = (error: unknown): boolean =>
+  error instanceof Error && ((error as { code?: unknown }).code === deadlockDetected || isDeadlock(error.cause))
 
 /** Topics with new events, kept beside the transaction that wrote them until it commits. */
 const touchedTopics = new WeakMap<object, Set<Topic>>()
@@ -77,6 +83,17 @@ export function createDatabase({
   const listeners = new Set<(topics: Topic[]) => void>()
 
   async function transact<T>(db: NodePgDatabase, actorId: string | null, work: (tx: Db) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await transactOnce(db, actorId, work)
+      } catch (error) {
+        // Of transactions that wait for each other PostgreSQL undoes one; nothing of it happened, so it begins again.
+        if (attempt === maxAttempts || !isDeadlock(error)) throw error
+      }
+    }
+  }
+
+  async function transactOnce<T>(db: NodePgDatabase, actorId: string | null, work: (tx: Db) => Promise<T>): Promise<T> {
     const topics = new Set<Topic>()
     const result = await db.transaction(async (tx) => {
       touchedTopics.set(tx, topics)

@@ -60,7 +60,7 @@ export function createEgress(options: EgressOptions) {
   async function buildMirrors() {
     const npmSettings = await readNpmSettings(options.npmRegistry)
     const upstream = createUpstream({ way: npmSettings.way, resolve })
-    const npm = createNpmMirror({ registry: npmSettings.registry, upstream, cache })
+    const npm = createNpmMirror({ registries: npmSettings.registries, upstream, cache })
     let pypi: Promise<ReturnType<typeof createPypiMirror> | null> | null = null
     const buildPypi = async () => {
       const indexes = await readPypiIndexes(options.pypiIndex)

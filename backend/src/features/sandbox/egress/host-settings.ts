@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { devNull, homedir } from 'node:os'
 import tls from 'node:tls'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import type { Registries } from './packument.ts'
 import type { Way } from './upstream.ts'
 
 const run = promisify(execFile)
@@ -19,10 +20,13 @@ function asFolder(address: string): URL {
  * The npm registry this machine is configured for, and how it is reached (certificates, proxy), as its own npm says;
  * `registry` (NPM_REGISTRY) wins. Read outside any project, so that a project's .npmrc never counts.
  */
-export async function readNpmSettings(registry: string | null): Promise<{ registry: URL; way: Way }> {
+export async function readNpmSettings(registry: string | null): Promise<{ registries: Registries; way: Way }> {
   const names = ['registry', 'cafile', 'https-proxy', 'proxy', 'noproxy']
   // npm prints `name=value`, one a line, when asked for several; unset ones as null or undefined.
-  const { stdout } = await run('npm', ['config', 'get', ...names], { cwd: homedir(), timeout: 30_000 })
+  const [{ stdout }, canonical] = await Promise.all([
+    run('npm', ['config', 'get', ...names], { cwd: homedir(), timeout: 30_000 }),
+    readNpmDefault(),
+  ])
   const settings = new Map(
     stdout
       .split('\n')
@@ -43,7 +47,19 @@ export async function readNpmSettings(registry: string | null): Promise<{ regist
   }
   const address = registry ?? settings.get('registry')
   if (!address) throw new Error('npm names no registry; set NPM_REGISTRY')
-  return { registry: asFolder(address), way: { ca, proxy } }
+  return { registries: { upstream: asFolder(address), canonical }, way: { ca, proxy } }
+}
+
+/** The registry npm uses when nobody configured one. npm knows it itself; we do not write it down. */
+async function readNpmDefault(): Promise<URL> {
+  const nobodys = ['--userconfig', devNull, '--globalconfig', devNull]
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_config_registry$/i.test(name)))
+  const { stdout } = await run('npm', ['config', 'get', 'registry', ...nobodys], {
+    cwd: homedir(),
+    env,
+    timeout: 30_000,
+  })
+  return asFolder(stdout.trim())
 }
 
 /**

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import type { Cache, Cached } from './cache.ts'
 import { createOnce } from './limit.ts'
-import { rewritePackument, type Files } from './packument.ts'
+import { rewritePackument, type Files, type Registries } from './packument.ts'
 import { fromCache, say, type Reply } from './reply.ts'
 import { UpstreamDown, type Upstream } from './upstream.ts'
 
@@ -22,7 +22,16 @@ type Form = 'short' | 'full'
  * reach the last known one is served. Files are kept as long as there is room, and only when they hash to what their
  * document says.
  */
-export function createNpmMirror({ registry, upstream, cache }: { registry: URL; upstream: Upstream; cache: Cache }) {
+export function createNpmMirror({
+  registries,
+  upstream,
+  cache,
+}: {
+  registries: Registries
+  upstream: Upstream
+  cache: Cache
+}) {
+  const registry = registries.upstream
   const onceDocument = createOnce<Cached | null>()
   const onceFile = createOnce<Cached | null>()
   const keyOf = (...parts: string[]) => ['npm', registry.href, ...parts].join(' ')
@@ -38,7 +47,7 @@ export function createNpmMirror({ registry, upstream, cache }: { registry: URL; 
       return confirmed
     }
     if (answer.status !== 200) return null
-    const rewritten = rewritePackument(name, answer.text, form, registry)
+    const rewritten = rewritePackument(name, answer.text, form, registries)
     if (!rewritten) throw new UpstreamDown(`${url.host} did not answer with a package document`)
     const meta = { etag: '', fetchedAt: Date.now(), upstreamEtag: null }
     await cache.put(JSON.stringify(rewritten.files), { ...meta, key: keyOf(name, 'files'), contentType: '' })

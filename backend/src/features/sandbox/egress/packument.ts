@@ -4,12 +4,11 @@
  */
 
 /**
- * The public name of npm's registry. It is part of npm's protocol: a lockfile that names it means "whatever registry is
- * configured" (`replace-registry-host`, default `npmjs`). Tarballs are named by it in our answers, so that npm inside
- * fetches them from the mirror and no lockfile of a user ever names the mirror. The platform itself never calls it by
- * this constant.
+ * `upstream` is the registry this machine is configured for. `canonical` is npm's own default, which npm maps to
+ * "whatever registry is configured" (`replace-registry-host`): tarballs are named by it in our answers, so that npm
+ * inside fetches them from the mirror and no lockfile of a user ever names the mirror. It is never called.
  */
-const canonicalRegistry = ["https:", "", ["registry", "npmjs", "org"].join("."), ""].join("/")
+export type Registries = { upstream: URL; canonical: URL }
 
 /** Where a package file really is, and what it must hash to. */
 export type PackageFile = { url: string; integrity: string | null; shasum: string | null }
@@ -56,7 +55,7 @@ function shortVersion(version: Record<string, unknown>): Record<string, unknown>
  * that always sends the full form is shortened here: it is up to thirty times longer and nobody inside reads the rest.
  * Returns null when it is not a package document of that name.
  */
-export function rewritePackument(name: string, document: string, form: 'short' | 'full', registry: URL) {
+export function rewritePackument(name: string, document: string, form: 'short' | 'full', registries: Registries) {
   let parsed: unknown
   try {
     parsed = JSON.parse(document)
@@ -71,11 +70,11 @@ export function rewritePackument(name: string, document: string, form: 'short' |
     const original = textOrNull(version['dist']['tarball'])
     const file = `${name.split('/').at(-1)}-${number}.tgz`
     files[file] = {
-      url: tarballAddress(original, name, file, registry),
+      url: tarballAddress(original, name, file, registries.upstream),
       integrity: textOrNull(version['dist']['integrity']),
       shasum: textOrNull(version['dist']['shasum']),
     }
-    const dist = { ...version['dist'], tarball: `${canonicalRegistry}${name}/-/${file}` }
+    const dist = { ...version['dist'], tarball: new URL(`${name}/-/${file}`, registries.canonical).href }
     versions[number] = { ...(form === 'short' ? shortVersion(version) : version), dist }
   }
   const time = isRecord(parsed['time']) ? parsed['time'] : {}
