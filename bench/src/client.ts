@@ -26,10 +26,10 @@ export async function signUp(url: string) {
     name,
     password,
     call: as,
-    /** Waits for a fact of a project's log; answers it. Throws after `timeoutMs`. */
-    async fact<Type extends Event['type']>(projectId: string, type: Type, after = 0, timeoutMs = 240_000) {
+    /** Waits for a fact of a project's log; answers it. Asking costs the product time, so `everyMs` says how often. */
+    async fact<Type extends Event['type']>(projectId: string, type: Type, { everyMs = 20, timeoutMs = 240_000 } = {}) {
       const until = Date.now() + timeoutMs
-      for (let seen = after; Date.now() < until; await wait(20)) {
+      for (let seen = 0; Date.now() < until; await wait(everyMs)) {
         const { items } = await as<{ items: Event[] }>('GET', `/projects/${projectId}/events?after=${seen}`)
         const failed = items.find((event) => event.type === 'task.failed')
         const found = items.find((event) => event.type === type)

@@ -37,7 +37,7 @@ async function benchTurn(): Promise<void> {
     await person.fact(project.id, 'project.provisioned')
     into = times.ours
     await person.call('POST', `/projects/${project.id}/chat`, { content: 'Read.' })
-    await person.fact(project.id, 'agent.run.finished')
+    await person.fact(project.id, 'agent.run.finished', { everyMs: 1_000 })
   } finally {
     await product.stop()
     await model.close()
