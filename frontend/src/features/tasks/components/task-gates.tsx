@@ -53,10 +53,10 @@ export function TaskGates({ task, work, onEvidence }: TaskGatesProps) {
             figure={tookOf(merge.last)}
             detail={
               task.mergedAs
-                ? `main is ${shortSha(task.mergedAs)} · checked again on the merged tree`
+                ? `main became ${shortSha(task.mergedAs)} · ${merge.last ? 'checked again on the merged tree' : 'main had not moved: exactly the checked tree'}`
                 : merge.last
                   ? checksOf(merge.last)
-                  : 'checked again on the tree main will become'
+                  : 'checked on the tree main will become'
             }
           />
         </ul>
