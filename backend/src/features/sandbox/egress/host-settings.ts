@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { devNull, homedir } from 'node:os'
+import { join } from 'node:path'
 import tls from 'node:tls'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -52,7 +53,8 @@ export async function readNpmSettings(registry: string | null): Promise<{ regist
 
 /** The registry npm uses when nobody configured one. npm knows it itself; we do not write it down. */
 async function readNpmDefault(): Promise<URL> {
-  const nobodys = ['--userconfig', devNull, '--globalconfig', devNull]
+  // Two names of files that are not there: npm refuses to read one file twice.
+  const nobodys = ['--userconfig', join(devNull, 'user'), '--globalconfig', join(devNull, 'global')]
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_config_registry$/i.test(name)))
   const { stdout } = await run('npm', ['config', 'get', 'registry', ...nobodys], {
     cwd: homedir(),
