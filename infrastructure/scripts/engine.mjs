@@ -49,6 +49,18 @@ export async function ensureEngine() {
 }
 
 /**
+ * A daemon that is still going down is waited for; one that was killed left a file with its pid, which would keep the
+ * next one from starting.
+ */
+const startCommand = `
+  pid=$(cat /var/run/docker.pid 2>/dev/null)
+  runs() { [ -n "$pid" ] && grep -qs dockerd "/proc/$pid/comm"; }
+  tries=0
+  while runs && [ $tries -lt 20 ]; do sleep 0.5; tries=$((tries + 1)); done
+  runs || rm -f /var/run/docker.pid
+  exec dockerd`
+
+/**
  * By the system's own means where there are such, else (a container, an image without init) as a process beside us.
  * Answers what it said last when it did not come up.
  */
@@ -60,7 +72,7 @@ async function startDaemon() {
   if (read(command, asService) === null) {
     say(`Starting dockerd (its log: ${log})`)
     const out = openSync(log, 'w')
-    const child = spawn(command, [...before, '-c', 'exec dockerd'], { detached: true, stdio: ['ignore', out, out] })
+    const child = spawn(command, [...before, '-c', startCommand], { detached: true, stdio: ['ignore', out, out] })
     child.on('exit', () => (hasEnded = true))
     child.unref()
   }

@@ -1,12 +1,12 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
-import type { Agent, Run, RunDetail, RunPurpose } from '@guildhall/protocol/agents.ts'
+import type { Agent, Run, RunDetail } from '@guildhall/protocol/agents.ts'
 import type { Topic } from '@guildhall/protocol/events.ts'
-import type { AgentId, ConversationId, ProjectId, RunId, TaskId, UserId } from '@guildhall/protocol/ids.ts'
-import type { Role } from '@guildhall/protocol/roles.ts'
+import type { AgentId, ConversationId, ProjectId, RunId, TaskId } from '@guildhall/protocol/ids.ts'
 import type { Db } from '../../platform/db/database.ts'
 import { invalid, notFound } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
+import type { RunOrder } from '../tasks/service.ts'
 import { listRunSteps } from './ledger.ts'
 import { crew } from './roles/crew.ts'
 import { called } from './roles/role.ts'
@@ -26,16 +26,6 @@ import {
   toRun,
 } from './store.ts'
 import { createWorker, type WorkerDeps, type WorkerLimits } from './worker.ts'
-
-export interface RunOrder {
-  projectId: ProjectId
-  conversationId: ConversationId
-  taskId: TaskId | null
-  role: Role
-  purpose: RunPurpose
-  /** Whose rights and money the run uses. */
-  userId: UserId
-}
 
 const house = { kind: 'system' } as const
 const usualLimits: WorkerLimits = { places: 8, perProject: 2 }

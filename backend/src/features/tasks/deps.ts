@@ -16,6 +16,7 @@ export interface RunOrder {
   taskId: TaskId | null
   role: Role
   purpose: RunPurpose
+  /** Whose rights and money the run uses. */
   userId: UserId
 }
 

@@ -199,4 +199,5 @@ async function firstOpenGate(tx: Db, task: Task): Promise<'working' | 'checking'
   if (!(await findProof(tx, task.id, task.tree))) return 'checking'
   return (await findApproval(tx, task)) ? 'merging' : 'reviewing'
 }
+export type { RunOrder } from './deps.ts'
 export type TaskService = ReturnType<typeof createTaskService>
