@@ -175,9 +175,9 @@ export function createDoor(options: DoorOptions) {
       if (label === null) return false
       const wantsPage = (request.headers.accept ?? '').includes('text/html')
       const answer = (notice: Notice) => sendNotice(response, notice, { wantsPage, ancestors: ancestors() })
-      serve(request, response, label).then(
-        (notice) => notice && answer(notice),
-        (error: unknown) => {
+      serve(request, response, label)
+        .then((notice) => notice && answer(notice))
+        .catch((error: unknown) => {
           const isPlain = isAppError(error)
           if (!isPlain) log.error({ err: error }, 'a preview request failed')
           answer({
@@ -185,8 +185,7 @@ export function createDoor(options: DoorOptions) {
             title: 'The preview cannot be shown',
             text: isPlain ? error.message : 'Something went wrong on the platform’s side; its log says what.',
           })
-        },
-      )
+        })
       return true
     },
 

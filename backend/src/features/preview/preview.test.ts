@@ -33,6 +33,7 @@ const server = http.createServer((request, response) => {
     return
   }
   if (path === '/cut') { response.writeHead(200, { 'content-length': 100 }); response.write('half'); return setTimeout(() => response.destroy(), 50) }
+  if (path.startsWith('/rude/')) return request.socket.end('HTTP/1.1 ' + decodeURIComponent(path.slice(6)) + '\\r\\n\\r\\nhello')
   if (path === '/headers') {
     response.writeHead(302, [
       'Location', 'http://localhost:' + process.env.PORT + '/there', 'X-Frame-Options', 'DENY',
@@ -375,6 +376,16 @@ test('what comes back is made fit for a frame on another site', async () => {
   const policies = answer.raw.filter((_, at) => answer.raw[at - 1]?.toLowerCase() === 'content-security-policy')
   expect(policies[0]).toBe("default-src 'self'")
   expect(policies[1]).toContain(`frame-ancestors 'self' http://localhost:${port()}`)
+})
+
+test('an answer that is no HTTP costs its own request, never the platform', async () => {
+  const cookie = await cookieFor(world.owner)
+  // Node parses each of these and refuses to write them.
+  for (const line of ['200 O\u0001K', '200 \u007f', '099 x', '000 x', '101 Switching Protocols']) {
+    const answer = await ask(`/rude/${encodeURIComponent(line)}`, { headers: { cookie } })
+    expect([line, answer.status === 200 || answer.status === 502]).toEqual([line, true])
+  }
+  expect((await ask('/', { headers: { cookie } })).status).toBe(200)
 })
 
 test('events stream as they happen, and the app notices when the reader leaves', async () => {

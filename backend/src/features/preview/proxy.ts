@@ -39,13 +39,22 @@ export async function passRequest(request: IncomingMessage, response: ServerResp
     }
     upstream.on('error', end)
     upstream.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, towardsBrowser(answer, target))
+      // An app may say what Node reads and will not write (an odd status); thrown in here it would end the process. Its
+      // own words beside the status are left out: browsers do not show them.
+      const { statusCode = 0 } = answer
+      if (statusCode < 200 || statusCode > 599) return end(new Error(`The app answered with status ${statusCode}`))
+      try {
+        response.writeHead(statusCode, towardsBrowser(answer, target))
+      } catch (error) {
+        return end(error instanceof Error ? error : new Error(String(error)))
+      }
       // Events and slow pages must be seen to have begun.
       response.flushHeaders()
       answer.on('error', end)
       answer.pipe(response)
       response.on('finish', () => end())
     })
+    response.on('error', () => end())
     response.on('close', () => end())
     request.on('error', end)
     request.pipe(upstream)
