@@ -53,7 +53,8 @@ export function createProvisioner({
       if (!isOurs()) return
     }
     await db.system(async (tx) => {
-      const active = await updateProject(tx, project.id, { status: 'active', provisioning: null })
+      const made = { status: 'active' as const, provisioning: null }
+      const active = await updateProject(tx, project.id, made, { from: 'creating' })
       if (!active) return
       await appendEvent(tx, projectTopic(project.id), {
         type: 'project.provisioned',
@@ -81,14 +82,13 @@ export function createProvisioner({
       const project = await findProject(tx, projectId)
       if (project?.status !== 'creating') return
       const before = project.provisioning ?? { step: '', done: 0, total: provision.length }
-      const failed = await updateProject(tx, projectId, {
-        status: 'error',
-        provisioning: { ...before, error: reason },
-      })
+      const change = { status: 'error' as const, provisioning: { ...before, error: reason } }
+      const failed = await updateProject(tx, projectId, change, { from: 'creating' })
+      if (!failed) return
       await appendEvent(tx, projectTopic(projectId), {
         type: 'project.updated',
         actor: system,
-        data: { project: failed! },
+        data: { project: failed },
       })
     })
   }

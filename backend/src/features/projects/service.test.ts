@@ -141,6 +141,25 @@ describe('creation', () => {
     await expect.poll(async () => (await projects.read(owner, id)).project.status).toBe('active')
   })
 
+  test('that ends while its owner deletes it does not bring it back, and neither does its failure', async () => {
+    for (const isBroken of [false, true]) {
+      let finishStep = () => {}
+      const step = () =>
+        new Promise<void>((done, fail) => (finishStep = isBroken ? () => fail(new Error('broken')) : done))
+      const { projects, db } = house({ provision: [{ name: 'last', run: step }] })
+      const owner = await freshUser(db)
+      const { id } = await projects.create(owner, input)
+      const making = projects.provision(id)
+      await expect.poll(async () => (await typesOf(id)).includes('project.provision.advanced')).toBe(true)
+      await projects.remove(owner, id, input.name)
+      finishStep()
+      await making
+      expect(await codeOf(projects.read(owner, id))).toBe('not_found')
+      await projects.finishRemoval(id)
+      expect(await typesOf(id)).toEqual([])
+    }
+  })
+
   test('the same name twice gets another slug; an unknown template is refused', async () => {
     const { projects, db } = house()
     const owner = await freshUser(db)
@@ -238,6 +257,18 @@ describe('a project', () => {
       const rows = await tx.execute(`select 1 from projects where id = '${id}'`)
       expect(rows.rows).toEqual([])
     })
+  })
+
+  test('that is deleted stays deleted, whatever else its owner asks for at the same moment', async () => {
+    const { projects, db } = house()
+    const owner = await freshUser(db)
+    for (let round = 0; round < 5; round++) {
+      const { id, name } = await projects.create(owner, input)
+      await projects.provision(id)
+      const asked = [projects.archive(owner, id), projects.remove(owner, id, name)]
+      await Promise.all([...asked, projects.archive(owner, id)].map(codeOf))
+      expect(await codeOf(projects.read(owner, id))).toBe('not_found')
+    }
   })
 
   test('list pages stay put while new projects come in, and search finds by text', async () => {

@@ -85,7 +85,9 @@ export function createProjectService({
       const before = await findProject(tx, projectId)
       if (!before) throw notFound('Project')
       from?.(before)
-      const project = await updateProject(tx, projectId, changes, version)
+      // What was looked at must still stand: an archive must not bring back a project that is deleted meanwhile.
+      const seen = version ?? (from && before.version)
+      const project = await updateProject(tx, projectId, changes, { version: seen })
       if (!project) throw stale('Someone changed this project meanwhile. Load it again.')
       await appendEvent(tx, projectTopic(projectId), { type: 'project.updated', actor, data: { project } })
       return project

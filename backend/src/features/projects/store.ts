@@ -68,17 +68,23 @@ export async function findStanding(
   return row ?? null
 }
 
-/** Changes a row and counts its version up; null when `version` is not the newest (or the row is gone). */
+/** Changes a row and counts its version up; null when `version` is not the newest, or it left the status `from`. */
 export async function updateProject(
   db: Db,
   projectId: ProjectId,
   changes: Partial<Pick<ProjectRow, 'name' | 'description' | 'config' | 'status' | 'archivedAt' | 'provisioning'>>,
-  version?: number,
+  { version, from }: { version?: number | undefined; from?: ProjectStatus } = {},
 ): Promise<Project | null> {
   const [row] = await db
     .update(projectTable)
     .set({ ...changes, version: sql`${projectTable.version} + 1`, lastActivityAt: new Date() })
-    .where(and(eq(projectTable.id, projectId), version === undefined ? undefined : eq(projectTable.version, version)))
+    .where(
+      and(
+        eq(projectTable.id, projectId),
+        version === undefined ? undefined : eq(projectTable.version, version),
+        from === undefined ? undefined : eq(projectTable.status, from),
+      ),
+    )
     .returning()
   return row ? toProject(row) : null
 }
