@@ -298,6 +298,7 @@ CREATE TABLE "tasks" (
 	"criteria" jsonb NOT NULL,
 	"constraints" jsonb NOT NULL,
 	"boxes" jsonb NOT NULL,
+	"replaces" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"branch" text,
 	"base" text,
 	"head" text,

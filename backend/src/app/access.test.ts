@@ -35,6 +35,8 @@ const rightsInside: Record<string, Action> = {
   'POST /api/tasks/:taskId/approve': 'project.work',
   'POST /api/tasks/:taskId/cancel': 'project.work',
   'POST /api/tasks/:taskId/retry': 'project.work',
+  'POST /api/tasks/:taskId/request-changes': 'project.work',
+  'POST /api/tasks/:taskId/replace': 'project.work',
   'POST /api/plans/:planId/approve': 'project.work',
   'POST /api/plans/:planId/request-changes': 'project.work',
   'GET /api/runs/:runId': 'project.read',
@@ -43,6 +45,8 @@ const rightsInside: Record<string, Action> = {
 /** Bodies without which such a route would stop at its schema, before it asks for rights. */
 const bodies: Record<string, unknown> = {
   'POST /api/tasks/:taskId/cancel': { reason: 'a test' },
+  'POST /api/tasks/:taskId/request-changes': { comment: 'a test' },
+  'POST /api/tasks/:taskId/replace': { criteria: ['1/a-test/1'] },
   'POST /api/plans/:planId/approve': { version: 1 },
   'POST /api/plans/:planId/request-changes': { version: 1, comment: 'a test' },
 }

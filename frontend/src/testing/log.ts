@@ -58,6 +58,7 @@ export const task = (change: Partial<Task>): Task => ({
   criteria: [{ text: 'All tests pass', check: { kind: 'command', argv: ['npm', 'test'], timeoutMs: 60_000 } }],
   constraints: [],
   boxes: [{ text: 'Write it', files: [], done: false, commit: null }],
+  replaces: [],
   branch: null,
   base: null,
   head: null,

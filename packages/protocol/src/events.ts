@@ -53,6 +53,8 @@ export const Fact = z.discriminatedUnion('type', [
   fact('task.finished', ofTask),
   fact('task.checked', ofTask.extend({ checkRun: CheckRun })),
   fact('task.reviewed', ofTask.extend({ review: Review })),
+  /** A person lets standing criteria go: the task replaces them from now on. */
+  fact('task.amended', ofTask),
   fact('task.returned', ofTask.extend({ reason: z.string() })),
   fact('task.queued', ofTask),
   fact('task.merged', ofTask),

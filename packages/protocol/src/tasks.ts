@@ -37,6 +37,15 @@ export const TaskKey = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'lower-case letters, digits and dashes')
 
+/**
+ * Names a criterion of a merged task for good: number of the plan, key of the task, number of the criterion from 1.
+ * Such a criterion is *standing*: it holds for later work on the same files until a task that replaces it merges.
+ */
+export const CriterionName = z
+  .string()
+  .regex(/^\d{1,6}\/[a-z0-9-]{1,40}\/\d{1,2}$/, 'plan/task/criterion, such as 1/banner/2')
+export type CriterionName = z.infer<typeof CriterionName>
+
 export const PlanTask = z.strictObject({
   key: TaskKey,
   title: z.string().trim().min(3).max(120),
@@ -48,6 +57,8 @@ export const PlanTask = z.strictObject({
   criteria: z.array(Criterion).min(1).max(20),
   constraints: z.array(Constraint).max(20).default([]),
   boxes: z.array(Box).min(1).max(6),
+  /** Standing criteria that this task makes untrue on purpose; they hold until it merges. */
+  replaces: z.array(CriterionName).max(50).default([]),
 })
 export type PlanTask = z.infer<typeof PlanTask>
 
@@ -124,6 +135,8 @@ export const CheckResult = z.object({
   exitCode: z.int().nullable(),
   durationMs: z.number(),
   output: z.string(),
+  /** Set when it is not the task's own criterion but a standing one. */
+  standing: CriterionName.nullable(),
 })
 export type CheckResult = z.infer<typeof CheckResult>
 
@@ -162,6 +175,7 @@ export const Task = z.object({
   criteria: z.array(Criterion),
   constraints: z.array(Constraint),
   boxes: z.array(TickedBox),
+  replaces: z.array(CriterionName),
   branch: z.string().nullable(),
   base: Sha.nullable(),
   head: Sha.nullable(),
@@ -204,4 +218,8 @@ export type Plan = z.infer<typeof Plan>
 /** A person says yes to exactly the version they read; another version is `stale`. */
 export const ApprovePlan = z.strictObject({ version: z.int() })
 export const RequestPlanChanges = z.strictObject({ version: z.int(), comment: z.string().trim().min(1).max(4_000) })
+/** What a person says when they send a task that waits for them back to its author. */
+export const RequestTaskChanges = z.strictObject({ comment: z.string().trim().min(1).max(4_000) })
+/** A person lets standing criteria go for the sake of a task. */
+export const ReplaceCriteria = z.strictObject({ criteria: z.array(CriterionName).min(1).max(50) })
 export const CancelTask = z.strictObject({ reason: z.string().trim().max(500).default('') })

@@ -1,6 +1,6 @@
 import type { RunPurpose } from '@guildhall/protocol/agents.ts'
 import type { Message } from '@guildhall/protocol/conversations.ts'
-import type { ConversationId, RunId, TaskId } from '@guildhall/protocol/ids.ts'
+import type { ConversationId, ProjectId, RunId, TaskId } from '@guildhall/protocol/ids.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
 import type { CheckRun } from '@guildhall/protocol/tasks.ts'
 import type { ConversationService } from '../conversations/service.ts'
@@ -22,13 +22,20 @@ const earlierMessages = 40
 export interface OpeningDeps {
   prompts: Pick<PromptService, 'systemPrompt'>
   conversations: Pick<ConversationService, 'recent'>
-  tasks: Pick<TaskService, 'document' | 'reviewContext'>
+  tasks: Pick<TaskService, 'document' | 'reviewContext' | 'standing'>
 }
 
 /** How a run begins: the frozen system text and the first message. Made once and stored, then never made again. */
 export async function makeOpening(
   { prompts, conversations, tasks }: OpeningDeps,
-  run: { id: RunId; role: Role; purpose: RunPurpose; conversationId: ConversationId; taskId: TaskId | null },
+  run: {
+    id: RunId
+    projectId: ProjectId
+    role: Role
+    purpose: RunPurpose
+    conversationId: ConversationId
+    taskId: TaskId | null
+  },
   session: SandboxSession,
   root: string,
 ): Promise<Opening> {
@@ -44,7 +51,7 @@ export async function makeOpening(
   })
   const first =
     run.purpose === 'plan' || !run.taskId
-      ? await planMessage(said, session, root)
+      ? await planMessage(said, await tasks.standing(run.projectId), session, root)
       : run.purpose === 'review'
         ? await reviewMessage(tasks, run.taskId)
         : workMessage(task!)
@@ -65,7 +72,12 @@ async function guidanceIn(session: SandboxSession, root: string): Promise<{ path
 const spoken = ({ sender, content }: Message) => `${sender.kind === 'system' ? 'Guildhall' : sender.name}: ${content}`
 
 /** The newest words of the person are the wish; what was said before, by whomever, is background. */
-async function planMessage(said: Message[], session: SandboxSession, root: string): Promise<string> {
+async function planMessage(
+  said: Message[],
+  standing: Awaited<ReturnType<TaskService['standing']>>,
+  session: SandboxSession,
+  root: string,
+): Promise<string> {
   const lastOfCrew = said.findLastIndex(({ sender }) => sender.kind !== 'user')
   const wishes = said.slice(lastOfCrew + 1)
   const earlier = wishes.length > 0 ? said.slice(0, lastOfCrew + 1) : said
@@ -73,10 +85,14 @@ async function planMessage(said: Message[], session: SandboxSession, root: strin
   const more = files.length > listedFiles ? `\n… and ${files.length - listedFiles} more` : ''
   return [
     asData('project files', files.slice(0, listedFiles).join('\n') + more),
+    ...(standing.length > 0 ? [asData('what main keeps', cutMiddle(standing.map(kept).join('\n')))] : []),
     ...(earlier.length > 0 ? [asData('conversation so far', cutMiddle(earlier.map(spoken).join('\n\n')))] : []),
     wishes.map(({ content }) => content).join('\n\n') || 'Read the conversation so far and answer what is open in it.',
   ].join('\n\n')
 }
+
+const kept = ({ name, task, text, check }: Awaited<ReturnType<TaskService['standing']>>[number]) =>
+  `${name} · ${task.title}: ${text} (\`${check.argv.join(' ')}\`)`
 
 function workMessage({ task, returned }: Awaited<ReturnType<TaskService['document']>>): string {
   const begin = `Carry out your task \`${task.key}\`, "${task.title}", on branch ${task.branch}. Its document stands above.`

@@ -50,7 +50,10 @@ export interface WorkerDeps {
   sandbox: Pick<SandboxService, 'session'>
   repository: Pick<RepositoryService, 'ensureWorkTree' | 'checkOut' | 'publish'>
   conversations: Pick<ConversationService, 'post' | 'recent'>
-  tasks: Pick<TaskService, 'submitPlan' | 'document' | 'tick' | 'finish' | 'reviewContext' | 'verdict' | 'runEnded'>
+  tasks: Pick<
+    TaskService,
+    'submitPlan' | 'standing' | 'document' | 'tick' | 'finish' | 'reviewContext' | 'verdict' | 'runEnded'
+  >
   /** The model a project has chosen; null = the house's default. */
   modelOf: (projectId: RunRow['projectId']) => Promise<string | null>
   log: Log

@@ -1,8 +1,9 @@
 import type { ProjectId, Sha } from '@guildhall/protocol/ids.ts'
-import type { CheckResult, Criterion } from '@guildhall/protocol/tasks.ts'
+import type { CheckResult } from '@guildhall/protocol/tasks.ts'
 import type { RepositoryService } from '../repository/service.ts'
 import type { SandboxService } from '../sandbox/service.ts'
 import { checkAsText } from './document.ts'
+import type { Asked } from './standing.ts'
 
 const setupTimeoutMs = 300_000
 const keptOutputBytes = 8_000
@@ -23,7 +24,7 @@ export interface CheckOutcome {
 export async function runChecks(
   { sandbox, repository }: { sandbox: SandboxService; repository: RepositoryService },
   projectId: ProjectId,
-  { commit, setupCommand, criteria }: { commit: Sha; setupCommand: string | null; criteria: Criterion[] },
+  { commit, setupCommand, criteria }: { commit: Sha; setupCommand: string | null; criteria: Asked[] },
   signal: AbortSignal,
 ): Promise<CheckOutcome> {
   return sandbox.withFreshSandbox(projectId, async (session) => {
@@ -48,7 +49,7 @@ export async function runChecks(
       }
     }
     const results: CheckResult[] = []
-    for (const { text, check } of criteria) {
+    for (const { text, check, standing } of criteria) {
       // An abort ends the command that runs; the next must not begin.
       signal.throwIfAborted()
       const run = await session.exec({
@@ -66,6 +67,7 @@ export async function runChecks(
         exitCode: run.exitCode,
         durationMs: run.durationMs,
         output: run.timedOut ? `${joined(run)}\nStopped after ${check.timeoutMs} ms.` : joined(run),
+        standing,
       })
     }
     return { passed: results.every(({ passed }) => passed), results, error: null }

@@ -12,6 +12,7 @@ const task = {
   ],
   constraints: [{ text: 'Leave the build alone', paths: ['vite.config.ts'] }],
   scope: ['src/**'],
+  replaces: [],
   boxes: [
     { text: 'Write the test', files: ['tests/banner.test.ts'], done: true, commit: 'a'.repeat(40) },
     { text: 'Write the words', files: [], done: false, commit: null },

@@ -31,6 +31,10 @@ export function printDocument(task: Task): string {
       ),
     ),
     ...section(
+      'Replaces',
+      task.replaces.map((name) => `- criterion ${name}, which main keeps until this is merged`),
+    ),
+    ...section(
       'Scope',
       task.scope.map((glob) => `- \`${glob}\``),
     ),

@@ -8,13 +8,14 @@ import { matchesGlob } from 'node:path'
 import type { Db } from '../../platform/db/database.ts'
 import { isAppError, notFound } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
-import { failureText, runChecks } from './checks.ts'
+import { runChecks } from './checks.ts'
 import type { TaskDeps } from './deps.ts'
 import { documentPath, printDocument } from './document.ts'
 import { finishRefusals } from './finish-rules.ts'
 import { type Claimed, claimCheck, LeaseLost, underLease } from './lease.ts'
 import type { Returns } from './returns.ts'
 import { platformAuthor } from './scheduler.ts'
+import { askedOf } from './standing.ts'
 import {
   findPlanNumber,
   findReviewOfRun,
@@ -35,7 +36,7 @@ export const reviewerOf = (author: Role): Role => (author === 'architect' ? 'eng
 export function createGates(deps: TaskDeps, returns: Returns) {
   const { db, repository, queue, projectFacts, startRun, log } = deps
 
-  const { giveBack, askPerson } = returns
+  const { giveBack, askPerson, red } = returns
 
   const mustFind = async (tx: Db, taskId: TaskId, lock?: 'update'): Promise<Task> => {
     const task = await findTask(tx, taskId, lock)
@@ -211,7 +212,12 @@ export function createGates(deps: TaskDeps, returns: Returns) {
     const outcome =
       broken.length > 0
         ? { passed: false, results: [], error: `Constraints are not kept:\n${broken.join('\n')}` }
-        : await runChecks(deps, projectId, { commit: task.head!, setupCommand, criteria: task.criteria }, signal)
+        : await runChecks(
+            deps,
+            projectId,
+            { commit: task.head!, setupCommand, criteria: await askedOf(deps, task) },
+            signal,
+          )
     const endedAt = new Date().toISOString()
     await db.system(async (tx) => {
       const change = outcome.passed ? { state: 'reviewing' as const, leaseUntil: null } : {}
@@ -219,8 +225,10 @@ export function createGates(deps: TaskDeps, returns: Returns) {
       if (!checked) throw new LeaseLost('the task moved on')
       const run = { taskId: task.id, stage: 'branch' as const, tree: task.tree!, ...outcome, startedAt, endedAt }
       const checkRun = await insertCheckRun(tx, projectId, run)
-      const reason = `The checks failed in a fresh container.\n\n${failureText(outcome)}`
-      const announce = outcome.passed ? await startReview(tx, checked) : await giveBack(tx, checked, reason, epoch)
+      const headline = 'The checks failed in a fresh container.'
+      const announce = outcome.passed
+        ? await startReview(tx, checked)
+        : await red(tx, checked, outcome, headline, epoch)
       await appendEvent(tx, projectTopic(projectId), {
         type: 'task.checked',
         actor: house,

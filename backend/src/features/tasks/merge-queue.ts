@@ -1,13 +1,14 @@
 import type { ProjectId, Sha } from '@guildhall/protocol/ids.ts'
-import type { Criterion, Task } from '@guildhall/protocol/tasks.ts'
+import type { Task } from '@guildhall/protocol/tasks.ts'
 import { isAppError } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
-import { failureText, runChecks } from './checks.ts'
+import { runChecks } from './checks.ts'
 import type { TaskDeps } from './deps.ts'
 import { type Claimed, claimMerge, LeaseLost, underLease } from './lease.ts'
 import type { Returns } from './returns.ts'
 import { platformAuthor } from './scheduler.ts'
-import { findPlan, findProof, insertCheckRun, listMerged, moveTask } from './store.ts'
+import { askedOf } from './standing.ts'
+import { findProof, insertCheckRun, moveTask } from './store.ts'
 
 const house = { kind: 'system' } as const
 /** Main may move under our feet by other doors; after this many tries the task stays first in the queue. */
@@ -17,31 +18,13 @@ const maxTries = 5
 export function createMergeQueue(deps: TaskDeps, returns: Returns, scheduleSoon: (projectId: ProjectId) => void) {
   const { db, repository, queue, projectFacts, log } = deps
 
-  /** This task's criteria, and those of merged tasks that touch the same files: both must hold on the merged tree. */
-  async function criteriaFor(task: Task): Promise<Criterion[]> {
-    const mine = new Set(await repository.changedPaths(task.projectId, task.base!, task.head!))
-    const merged = await db.system((tx) => listMerged(tx, task.projectId))
-    const criteria = [...task.criteria]
-    const seen = new Set(criteria.map(({ check }) => JSON.stringify(check)))
-    for (const other of merged) {
-      const theirs = await repository.changedPaths(other.projectId, other.base!, other.head!)
-      if (!theirs.some((path) => mine.has(path))) continue
-      for (const criterion of other.criteria) {
-        const key = JSON.stringify(criterion.check)
-        if (seen.has(key)) continue
-        seen.add(key)
-        criteria.push({ ...criterion, text: `${other.title}: ${criterion.text}`.slice(0, 500) })
-      }
-    }
-    return criteria
-  }
-
   /** True when the tree is proved; false when the branch went back to its author. */
   async function prove(task: Task, epoch: number, tree: Sha, commit: Sha, signal: AbortSignal): Promise<boolean> {
-    if (await db.system((tx) => findProof(tx, task.id, tree))) return true
+    const criteria = await askedOf(deps, task)
+    const checks = criteria.map(({ check }) => check)
+    if (await db.system((tx) => findProof(tx, task.id, tree, checks))) return true
     const startedAt = new Date().toISOString()
     const { setupCommand } = await projectFacts(task.projectId)
-    const criteria = await criteriaFor(task)
     const outcome = await runChecks(deps, task.projectId, { commit, setupCommand, criteria }, signal)
     return db.system(async (tx) => {
       const held = await moveTask(tx, task.id, { from: ['merging'], epoch }, { reason: null })
@@ -49,8 +32,8 @@ export function createMergeQueue(deps: TaskDeps, returns: Returns, scheduleSoon:
       const endedAt = new Date().toISOString()
       const run = { taskId: task.id, stage: 'merge' as const, tree, ...outcome, startedAt, endedAt }
       const checkRun = await insertCheckRun(tx, task.projectId, run)
-      const reason = `The checks failed on the tree that main would become.\n\n${failureText(outcome)}`
-      const announce = outcome.passed ? null : await returns.giveBack(tx, held, reason, epoch)
+      const headline = 'The checks failed on the tree that main would become.'
+      const announce = outcome.passed ? null : await returns.red(tx, held, outcome, headline, epoch)
       await appendEvent(tx, projectTopic(task.projectId), {
         type: 'task.checked',
         actor: house,
@@ -67,11 +50,7 @@ export function createMergeQueue(deps: TaskDeps, returns: Returns, scheduleSoon:
       const merged = await moveTask(tx, task.id, { from: ['merging'], epoch }, change)
       if (!merged) throw new LeaseLost('the task moved on')
       await appendEvent(tx, projectTopic(task.projectId), { type: 'task.merged', actor: house, data: { task: merged } })
-      const plan = (await findPlan(tx, task.planId))!
-      if (plan.tasks.every(({ state }) => state === 'merged' || state === 'cancelled')) {
-        const titles = plan.tasks.filter(({ state }) => state === 'merged').map(({ title }) => `- ${title}`)
-        await returns.say(tx, merged, `The plan is done. Merged into main:\n${titles.join('\n')}`)
-      }
+      await returns.sayWhenDone(tx, merged)
     })
   }
 

@@ -11,10 +11,16 @@ const task = (key: string, change: object = {}) => ({
   boxes: [{ text: 'Write the words' }],
   ...change,
 })
-const complaints = (tasks: object[]) => planComplaints(PlanInput.parse({ summary: 'A plan', tasks }))
+const complaints = (tasks: object[]) =>
+  planComplaints(PlanInput.parse({ summary: 'A plan', tasks }), new Set(['1/a/1']))
 
 test('a sound plan draws no complaint', () => {
   expect(complaints([task('a'), task('b', { dependsOn: ['a'] })])).toEqual([])
+})
+
+test('only a criterion that main keeps can be replaced', () => {
+  expect(complaints([task('a', { replaces: ['1/a/1'] })])).toEqual([])
+  expect(complaints([task('a', { replaces: ['1/a/2'] })])[0]).toContain('replaces 1/a/2, which main does not keep')
 })
 
 test('a key that stands twice is named', () => {

@@ -1,13 +1,26 @@
-import type { PlanInput, PlanTask } from '@guildhall/protocol/tasks.ts'
+import type { CriterionName, PlanInput, PlanTask } from '@guildhall/protocol/tasks.ts'
 import { basename } from 'node:path/posix'
 
 /**
  * What is wrong with a plan beyond its shape, in plain words that name the task; empty when it can be shown to a
- * person. The texts go back to the model that wrote the plan, so each says the next step.
+ * person. The texts go back to the model that wrote the plan, so each says the next step. `standing` names the criteria
+ * that main keeps: no other can be replaced.
  */
-export function planComplaints(plan: PlanInput): string[] {
-  return [...keyComplaints(plan.tasks), ...dependencyComplaints(plan.tasks), ...plan.tasks.flatMap(taskComplaints)]
+export function planComplaints(plan: PlanInput, standing: ReadonlySet<CriterionName>): string[] {
+  return [
+    ...keyComplaints(plan.tasks),
+    ...dependencyComplaints(plan.tasks),
+    ...plan.tasks.flatMap(taskComplaints),
+    ...plan.tasks.flatMap((task) => replaceComplaints(task, standing)),
+  ]
 }
+
+const replaceComplaints = ({ key, replaces }: PlanTask, standing: ReadonlySet<CriterionName>): string[] =>
+  replaces
+    .filter((name) => !standing.has(name))
+    .map(
+      (name) => `Task "${key}" replaces ${name}, which main does not keep. Name only what the list shows, or nothing.`,
+    )
 
 function keyComplaints(tasks: PlanTask[]): string[] {
   const seen = new Set<string>()

@@ -6,6 +6,7 @@ import { conflict, forbidden, notFound, stale } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import type { TaskDeps } from './deps.ts'
 import { planComplaints } from './plan-rules.ts'
+import { listStanding } from './standing.ts'
 import { findPlan, findPlanOfRun, insertPlan, listPlans, lockPlans, updatePlan } from './store.ts'
 
 /** The run that wrote a plan, as far as tasks need to know it. */
@@ -47,7 +48,8 @@ export function createPlanning(deps: TaskDeps, scheduleSoon: (projectId: Project
       run: PlanningRun,
       input: PlanInput,
     ): Promise<{ ok: true; plan: Plan } | { ok: false; complaints: string[] }> {
-      const complaints = planComplaints(input)
+      const standing = await db.as(agent, (tx) => listStanding(tx, run.projectId))
+      const complaints = planComplaints(input, new Set(standing.map(({ name }) => name)))
       if (complaints.length > 0) return { ok: false, complaints }
       const { autonomy } = await projectFacts(run.projectId)
       const plan = await db.as(agent, async (tx) => {

@@ -1,10 +1,12 @@
 import type { Task } from '@guildhall/protocol/tasks.ts'
 import type { Db } from '../../platform/db/database.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
+import { type CheckOutcome, failureText } from './checks.ts'
 import type { TaskDeps } from './deps.ts'
 import { updateHolds } from './holds.ts'
 import { LeaseLost } from './lease.ts'
-import { findTaskPerson, moveTask } from './store.ts'
+import { brokenStanding } from './standing.ts'
+import { findTaskPerson, listCheckRuns, listTasksOfPlan, moveTask } from './store.ts'
 
 const house = { kind: 'system' } as const
 /** After this many returns the task stops and asks the person. */
@@ -42,8 +44,14 @@ export function createReturns({ conversations, startRun }: Pick<TaskDeps, 'conve
     }
   }
 
-  return {
-    say,
+  const ways = {
+    /** After a task merged or was cancelled: sums the plan up when none of its tasks is open any more. */
+    async sayWhenDone(tx: Db, task: Task): Promise<void> {
+      const tasks = await listTasksOfPlan(tx, task.planId)
+      const titles = tasks.filter(({ state }) => state === 'merged').map(({ title }) => `- ${title}`)
+      if (titles.length > 0 && tasks.every(({ state }) => state === 'merged' || state === 'cancelled'))
+        await say(tx, task, `The plan is done. Merged into main:\n${titles.join('\n')}`)
+    },
 
     /**
      * Back to the author with the reason, or to a plain end after too many returns. Claims and the bound tree, and with
@@ -85,6 +93,28 @@ export function createReturns({ conversations, startRun }: Pick<TaskDeps, 'conve
         await appendEvent(tx, projectTopic(task.projectId), { type: 'task.stopped', actor: house, data })
       }
     },
+
+    /**
+     * After a check run that is stored and red: back to the author. When all that fails is what earlier tasks promised,
+     * and the author has had a try at it, the person is asked: only they can let a promise go.
+     */
+    async red(tx: Db, task: Task, outcome: CheckOutcome, headline: string, epoch: number): Promise<Announce> {
+      const failed = failureText(outcome)
+      const broken = brokenStanding(outcome)
+      if (broken.length === 0) return ways.giveBack(tx, task, `${headline}\n\n${failed}`, epoch)
+      const names = broken.join()
+      const times = (await listCheckRuns(tx, task.id)).filter((run) => brokenStanding(run).join() === names).length
+      return times > 1 || task.returns >= maxReturns
+        ? ways.askPerson(tx, task, `${breaksPromises}\n\n${failed}`, epoch)
+        : ways.giveBack(tx, task, `${headline}\n\n${failed}\n\n${keepPromises}`, epoch)
+    },
   }
+  return ways
 }
+
+const breaksPromises =
+  'All of its own checks pass, but it breaks what earlier tasks promised and main keeps. Let that go, or ask for changes.'
+const keepPromises =
+  'Earlier tasks promised this and main keeps it. Change your work so that it holds again. If your task cannot be done without breaking it, finish again as it stands and say so in the summary: the person then decides.'
+
 export type Returns = ReturnType<typeof createReturns>

@@ -1,6 +1,15 @@
 import { PlanId, ProjectId, TaskId } from '@guildhall/protocol/ids.ts'
 import { page } from '@guildhall/protocol/paging.ts'
-import { ApprovePlan, CancelTask, Plan, RequestPlanChanges, Task, TaskDetail } from '@guildhall/protocol/tasks.ts'
+import {
+  ApprovePlan,
+  CancelTask,
+  Plan,
+  ReplaceCriteria,
+  RequestPlanChanges,
+  RequestTaskChanges,
+  Task,
+  TaskDetail,
+} from '@guildhall/protocol/tasks.ts'
 import { z } from 'zod'
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import { forbidden } from '../../platform/errors.ts'
@@ -59,6 +68,19 @@ export const taskRoutes: FastifyPluginAsyncZod<{
     '/tasks/:taskId/cancel',
     { config: { access: 'user' }, schema: { params: OfTask, body: CancelTask, response: { 200: Task } } },
     ({ actor, params, body }) => tasks.cancel(person(actor), params.taskId, body.reason),
+  )
+  app.post(
+    '/tasks/:taskId/request-changes',
+    { config: { access: 'user' }, schema: { params: OfTask, body: RequestTaskChanges, response: { 200: Task } } },
+    async ({ actor, params, body }) => {
+      const who = person(actor)
+      return tasks.requestTaskChanges(who, params.taskId, body.comment, await nameOf(who))
+    },
+  )
+  app.post(
+    '/tasks/:taskId/replace',
+    { config: { access: 'user' }, schema: { params: OfTask, body: ReplaceCriteria, response: { 200: Task } } },
+    ({ actor, params, body }) => tasks.replace(person(actor), params.taskId, body.criteria),
   )
   app.post(
     '/tasks/:taskId/retry',

@@ -1,8 +1,9 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { ProjectId, Sha, TaskId } from '@guildhall/protocol/ids.ts'
-import type { Task, TaskDetail } from '@guildhall/protocol/tasks.ts'
+import type { Autonomy } from '@guildhall/protocol/projects.ts'
+import type { CriterionName, Task, TaskDetail } from '@guildhall/protocol/tasks.ts'
 import type { Action } from '../projects/service.ts'
-import { conflict, forbidden, notFound } from '../../platform/errors.ts'
+import { conflict, forbidden, invalid, notFound } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import type { Db } from '../../platform/db/database.ts'
 import type { TaskDeps } from './deps.ts'
@@ -14,6 +15,7 @@ import { createMergeQueue } from './merge-queue.ts'
 import { createPlanning } from './planning.ts'
 import { createReturns } from './returns.ts'
 import { createScheduler } from './scheduler.ts'
+import { listStanding, type StandingCriterion } from './standing.ts'
 import {
   cancelTask,
   findApproval,
@@ -32,7 +34,7 @@ import {
  * only what passed its checks and another role's review. State lives in the rows; the queue only rings.
  */
 export function createTaskService(deps: TaskDeps) {
-  const { db, authorize, queue, projectFacts, startRun, cancelRuns } = deps
+  const { db, authorize, conversations, queue, projectFacts, startRun, cancelRuns } = deps
   const { schedule, scheduleSoon, settled } = createScheduler(deps)
   const returns = createReturns(deps)
   const gates = createGates(deps, returns)
@@ -51,6 +53,48 @@ export function createTaskService(deps: TaskDeps) {
     const task = await db.as(actor, (tx) => findTask(tx, taskId))
     if (!task) throw notFound('Task')
     await authorize(actor, action, { projectId: task.projectId })
+    return task
+  }
+
+  /** A task that waits for a person's word, locked. Throws `conflict` for any other. */
+  async function stopped(tx: Db, taskId: TaskId): Promise<Task> {
+    const task = (await findTask(tx, taskId, 'update'))!
+    if (task.state !== 'failed' && task.state !== 'needs_you')
+      throw conflict(`The task is ${task.state}; it does not wait for you.`)
+    return task
+  }
+
+  const orderWork = async (tx: Db, { projectId, conversationId, id, role }: Task) =>
+    startRun(tx, { projectId, conversationId, taskId: id, role, purpose: 'work', userId: await findTaskPerson(tx, id) })
+
+  /** Moves a stopped task to the first gate its tree has not passed; `announce` comes before the other facts. */
+  async function goOn(
+    tx: Db,
+    actor: Actor,
+    task: Task,
+    autonomy: Autonomy,
+    announce: () => Promise<unknown> = async () => undefined,
+  ): Promise<Task> {
+    const to = await firstOpenGate(tx, task)
+    if (to === 'merging' && autonomy === 'review_all')
+      throw conflict('It waits for your approval. Approve it, and it merges.')
+    // An author who works again is told why the branch came back: the reason stays.
+    const again = { returns: 0, claims: [], tree: null, mergedAs: null }
+    const change = to === 'working' ? again : { reason: null, ...(to === 'merging' && { queuedAt: new Date() }) }
+    const gone = (await moveTask(tx, task.id, { from: [task.state] }, { ...change, state: to }))!
+    const announceHolds = await updateHolds(tx, task.planId)
+    if (to === 'reviewing') await gates.startReview(tx, gone)
+    if (to === 'working') await orderWork(tx, gone)
+    await announce()
+    await appendEvent(tx, projectTopic(task.projectId), { type: 'task.started', actor, data: { task: gone } })
+    await announceHolds()
+    return gone
+  }
+
+  /** Rings for the gate that a task was moved to, once that is committed. */
+  async function ringFor(task: Task): Promise<Task> {
+    if (task.state === 'checking') await queue.ring('task.check', `${task.id}.${task.head}`)
+    if (task.state === 'merging') await queue.ring('task.merge', `${task.projectId}.${task.id}.${Date.now()}`)
     return task
   }
 
@@ -139,6 +183,7 @@ export function createTaskService(deps: TaskDeps) {
         const announceHolds = await updateHolds(tx, moved.planId)
         await appendEvent(tx, projectTopic(projectId), { type: 'task.cancelled', actor, data: { task: moved } })
         await announceHolds()
+        await returns.sayWhenDone(tx, moved)
         return moved
       })
       await cancelRuns(taskId)
@@ -152,35 +197,63 @@ export function createTaskService(deps: TaskDeps) {
     async retry(actor: Actor, taskId: TaskId): Promise<Task> {
       const { projectId } = await decided(actor, taskId)
       const { autonomy } = await projectFacts(projectId)
-      const moved = await db.as(actor, async (tx) => {
-        const task = (await findTask(tx, taskId, 'update'))!
-        if (task.state !== 'failed' && task.state !== 'needs_you')
-          throw conflict(`The task is ${task.state}; there is nothing to retry.`)
-        const to = await firstOpenGate(tx, task)
-        if (to === 'merging' && autonomy === 'review_all')
-          throw conflict('It waits for your approval. Approve it, and it merges.')
-        // An author who works again is told why the branch came back: the reason stays.
-        const again = { returns: 0, claims: [], tree: null, mergedAs: null }
-        const change = to === 'working' ? again : { reason: null, ...(to === 'merging' && { queuedAt: new Date() }) }
-        const gone = (await moveTask(tx, taskId, { from: [task.state] }, { ...change, state: to }))!
-        const announceHolds = await updateHolds(tx, task.planId)
-        if (to === 'reviewing') await gates.startReview(tx, gone)
-        if (to === 'working')
-          await startRun(tx, {
-            projectId,
-            conversationId: task.conversationId,
-            taskId,
-            role: task.role,
-            purpose: 'work',
-            userId: await findTaskPerson(tx, taskId),
-          })
-        await appendEvent(tx, projectTopic(projectId), { type: 'task.started', actor, data: { task: gone } })
-        await announceHolds()
-        return gone
+      return ringFor(await db.as(actor, async (tx) => goOn(tx, actor, await stopped(tx, taskId), autonomy)))
+    },
+
+    /**
+     * A person lets standing criteria go for the sake of a task that stopped: it replaces them, and goes on from where
+     * it stands. They hold for everybody else until it merges. Throws `invalid` for one that does not stand, `conflict`.
+     */
+    async replace(actor: Actor, taskId: TaskId, criteria: CriterionName[]): Promise<Task> {
+      const { projectId } = await decided(actor, taskId)
+      const { autonomy } = await projectFacts(projectId)
+      const gone = await db.as(actor, async (tx) => {
+        const task = await stopped(tx, taskId)
+        const standing = new Set((await listStanding(tx, projectId)).map(({ name }) => name))
+        const unknown = criteria.filter((name) => !standing.has(name))
+        if (unknown.length > 0) throw invalid(`${unknown.join(', ')} does not stand on main.`)
+        const replaces = [...new Set([...task.replaces, ...criteria])]
+        const amended = (await moveTask(tx, taskId, { from: [task.state] }, { replaces }))!
+        return goOn(tx, actor, amended, autonomy, () =>
+          appendEvent(tx, projectTopic(projectId), { type: 'task.amended', actor, data: { task: amended } }),
+        )
       })
-      if (moved.state === 'checking') await queue.ring('task.check', `${taskId}.${moved.head}`)
-      if (moved.state === 'merging') await queue.ring('task.merge', `${projectId}.${taskId}.${Date.now()}`)
-      return moved
+      return ringFor(gone)
+    },
+
+    /** A person sends a task that stopped back to its author with words of their own. Throws `conflict`. */
+    async requestTaskChanges(
+      actor: Actor & { kind: 'user' },
+      taskId: TaskId,
+      comment: string,
+      personName: string,
+    ): Promise<Task> {
+      const { projectId } = await decided(actor, taskId)
+      return db.as(actor, async (tx) => {
+        const task = await stopped(tx, taskId)
+        if (!task.branch) throw conflict('Nobody has begun this task yet. Retry it, or cancel it.')
+        const reason = `${personName} asks for changes.\n\n${comment}`
+        const again = { reason, returns: 0, claims: [], tree: null, mergedAs: null }
+        const moved = (await moveTask(tx, taskId, { from: [task.state] }, { ...again, state: 'working' }))!
+        const announceHolds = await updateHolds(tx, task.planId)
+        await orderWork(tx, moved)
+        const about = { conversationId: task.conversationId, projectId, taskId }
+        const sender = { kind: 'user' as const, userId: actor.userId, name: personName }
+        await conversations.post(tx, { ...about, sender, kind: 'chat', content: comment, actor })
+        const data = { task: moved, reason }
+        await appendEvent(tx, projectTopic(projectId), { type: 'task.returned', actor, data })
+        await announceHolds()
+        return moved
+      })
+    },
+
+    /** What main keeps, for who plans: the standing criteria, each command once, newest first. */
+    async standing(projectId: ProjectId): Promise<StandingCriterion[]> {
+      const standing = await db.system((tx) => listStanding(tx, projectId))
+      const newest = new Map(
+        standing.toReversed().map((criterion) => [JSON.stringify(criterion.check.argv), criterion]),
+      )
+      return standing.filter((criterion) => newest.get(JSON.stringify(criterion.check.argv)) === criterion)
     },
 
     /** Finds what no worker attends to: after a crash, a lost ring, an emptied queue. Runs every second. */
@@ -196,7 +269,8 @@ export function createTaskService(deps: TaskDeps) {
 /** The first gate that the branch as it stands has not passed. */
 async function firstOpenGate(tx: Db, task: Task): Promise<'working' | 'checking' | 'reviewing' | 'merging'> {
   if (task.state === 'failed' || task.tree === null || task.claims.length === 0) return 'working'
-  if (!(await findProof(tx, task.id, task.tree))) return 'checking'
+  const own = task.criteria.map(({ check }) => check)
+  if (!(await findProof(tx, task.id, task.tree, own))) return 'checking'
   return (await findApproval(tx, task)) ? 'merging' : 'reviewing'
 }
 export type { RunOrder } from './deps.ts'

@@ -1,5 +1,5 @@
 import type { PlanId, ProjectId, RunId, Sha, TaskId, UserId } from '@guildhall/protocol/ids.ts'
-import type { CheckRun, Plan, PlanInput, Review, Task, TaskState } from '@guildhall/protocol/tasks.ts'
+import type { Check, CheckRun, Plan, PlanInput, Review, Task, TaskState } from '@guildhall/protocol/tasks.ts'
 import { and, asc, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import { listFacts, projectTopic } from '../../platform/events/events.ts'
@@ -29,6 +29,7 @@ export const toTask = ({ createdAt, updatedAt, ...row }: TaskRow): Task => ({
   criteria: row.criteria,
   constraints: row.constraints,
   boxes: row.boxes,
+  replaces: row.replaces,
   branch: row.branch,
   base: row.base,
   head: row.head,
@@ -107,6 +108,7 @@ export async function insertPlan(
         criteria: task.criteria,
         constraints: task.constraints,
         boxes: task.boxes.map((box) => ({ ...box, done: false, commit: null })),
+        replaces: task.replaces,
         createdFor: run.userId,
       })),
     )
@@ -272,14 +274,18 @@ export async function listCheckRuns(db: Db, taskId: TaskId): Promise<CheckRun[]>
   return rows.map(toCheckRun)
 }
 
-/** The proof for a tree, if there is one: a check run of this task that passed on exactly that tree. */
-export async function findProof(db: Db, taskId: TaskId, tree: Sha): Promise<CheckRun | null> {
-  const [row] = await db
+/** The proof for a tree, if there is one: a check run of this task that passed on exactly that tree, with all `checks` in it. */
+export async function findProof(db: Db, taskId: TaskId, tree: Sha, checks: Check[]): Promise<CheckRun | null> {
+  const rows = await db
     .select()
     .from(checkRunTable)
     .where(and(eq(checkRunTable.taskId, taskId), eq(checkRunTable.tree, tree), eq(checkRunTable.passed, true)))
-    .limit(1)
-  return row ? toCheckRun(row) : null
+    .orderBy(desc(checkRunTable.startedAt))
+  const proof = rows.find(({ results }) => {
+    const ran = new Set(results.map(({ argv }) => JSON.stringify(argv)))
+    return checks.every(({ argv }) => ran.has(JSON.stringify(argv)))
+  })
+  return proof ? toCheckRun(proof) : null
 }
 
 const toReview = ({ projectId: _, at, ...row }: typeof reviewTable.$inferSelect): Review => ({
@@ -329,15 +335,16 @@ export async function findReviewOfRun(db: Db, runId: RunId): Promise<Review | nu
   return row ? toReview(row) : null
 }
 
-/** Merged tasks of a project, newest first, for re-running the checks of those that touch the same files. */
-export async function listMerged(db: Db, projectId: ProjectId): Promise<Task[]> {
+/** The newest fifty merged tasks of a project with the number of their plan, newest first. */
+export async function listMerged(db: Db, projectId: ProjectId): Promise<{ task: Task; planNumber: number }[]> {
   const rows = await db
-    .select()
+    .select({ task: taskTable, planNumber: planTable.number })
     .from(taskTable)
+    .innerJoin(planTable, eq(planTable.id, taskTable.planId))
     .where(and(eq(taskTable.projectId, projectId), eq(taskTable.state, 'merged')))
-    .orderBy(desc(taskTable.updatedAt))
+    .orderBy(desc(taskTable.updatedAt), desc(taskTable.id))
     .limit(50)
-  return rows.map(toTask)
+  return rows.map(({ task, planNumber }) => ({ task: toTask(task), planNumber }))
 }
 
 /** Finished tool steps of a task's author, by their event number: what a claim may cite. A reviewer's are not the author's. */

@@ -39,7 +39,7 @@ describe('the manager', () => {
   ])('plans %s', (wish, keys) => {
     const { plan } = planOf(wish)
     expect(plan.tasks.map((task) => task.key)).toEqual(keys)
-    expect(planComplaints(plan)).toEqual([])
+    expect(planComplaints(plan, new Set())).toEqual([])
   })
 
   test('says that it is a script when it does not understand, and takes the person’s own words', () => {
@@ -47,6 +47,16 @@ describe('the manager', () => {
     expect(text).toMatch(/scripted rehearsal, no model/)
     expect(text).toContain('Add a banner that says "Hello"')
     expect(plan.tasks[0]!.goal).toContain('"Build a shop with 3D models and a checkout"')
+  })
+
+  test('names the earlier words of a place as replaced, and no others', () => {
+    const kept = [
+      '2/footer/3 · Show a footer at the bottom of the page: The footer says exactly these words (`node -e … -- Below`)',
+      '1/banner/3 · Show a banner at the top of the page: The banner says exactly these words (`node -e … -- Old`)',
+      '1/banner/1 · Show a banner at the top of the page: All tests pass (`npm test`)',
+    ].join('\n')
+    const { plan } = planOf(`<data kind="what main keeps">\n${kept}\n</data>\n\n${sentences.banner('New')}`)
+    expect(plan.tasks.map(({ replaces }) => replaces)).toEqual([['1/banner/3']])
   })
 
   test('listens to the newest words, not to what was said before', () => {

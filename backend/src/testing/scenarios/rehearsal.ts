@@ -41,6 +41,8 @@ const command = (text: string, ...argv: string[]) => ({
   check: { kind: 'command' as const, argv, timeoutMs: 180_000 },
 })
 
+const exactWords = (place: Place) => `The ${place} says exactly these words`
+
 function lineTask(place: Place, words: string): PlanTask {
   return {
     key: place,
@@ -53,13 +55,14 @@ function lineTask(place: Place, words: string): PlanTask {
     criteria: [
       command('All tests pass', 'npm', 'test'),
       command('The page builds', 'npm', 'run', 'build'),
-      command(`The ${place} says exactly these words`, ...exactCheck(place, words)),
+      command(exactWords(place), ...exactCheck(place, words)),
     ],
     constraints: [],
     boxes: [
       { text: `Write a test that expects the words`, files: [testPath(place)] },
       { text: `Show the ${place} on the page`, files: [contentPath, pagePath] },
     ],
+    replaces: [],
   }
 }
 
@@ -113,10 +116,18 @@ function planFor(wish: string): { text: string; tasks: PlanTask[]; assumptions: 
   }
 }
 
+/** New words for a place make its earlier ones untrue: names them as the platform's list of what main keeps shows them. */
+function replacing(task: PlanTask, { said }: Scene): PlanTask {
+  const kept = said.join('\n').matchAll(/^(\d+\/[a-z0-9-]+\/\d+) · [^\n]*?: (The \w+ says exactly these words) \(`/gm)
+  const mine = new Set(task.criteria.map(({ text }) => text))
+  return { ...task, replaces: [...kept].flatMap(([, name, text]) => (mine.has(text!) ? [name!] : [])) }
+}
+
 function manager(scene: Scene): Reply {
   const refused = scene.played.findLast((call) => call.name === 'plan')
   if (refused) return { text: `The plan was not accepted, and the script has no other one. ${refused.result}` }
-  const { text, tasks, assumptions } = planFor(wishOf(scene))
+  const { text, assumptions, ...plan } = planFor(wishOf(scene))
+  const tasks = plan.tasks.map((task) => replacing(task, scene))
   return { text, tools: [{ name: 'plan', input: { summary: text.slice(0, 2_000), assumptions, tasks } }] }
 }
 

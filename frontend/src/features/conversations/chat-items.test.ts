@@ -97,7 +97,15 @@ describe('the chat as a reading of the log', () => {
       tree: sha('b'),
       passed: false,
       results: [
-        { criterion: 'All tests pass', argv: ['npm', 'test'], passed: false, exitCode: 1, durationMs: 5, output: '' },
+        {
+          criterion: 'All tests pass',
+          argv: ['npm', 'test'],
+          passed: false,
+          exitCode: 1,
+          durationMs: 5,
+          output: '',
+          standing: null,
+        },
       ],
       error: null,
       startedAt: at(1),

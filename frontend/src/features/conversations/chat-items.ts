@@ -124,6 +124,10 @@ function taskLine(event: Event): { text: string; tone: NoteTone } | null {
     }
     case 'task.returned':
       return { text: `went back to its author: ${firstLine(event.data.reason)}`, tone: 'warn' }
+    case 'task.amended': {
+      const count = event.data.task.replaces.length
+      return { text: `may replace ${plural(count, 'earlier promise')}`, tone: 'neutral' }
+    }
     case 'task.queued':
       return { text: 'in the merge queue', tone: 'neutral' }
     case 'task.merged': {

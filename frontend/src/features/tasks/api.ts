@@ -35,6 +35,12 @@ export const approveTask = (taskId: string) => request(z.unknown(), `/api/tasks/
 export const cancelTask = (taskId: string, reason: string) =>
   request(z.unknown(), `/api/tasks/${taskId}/cancel`, { method: 'POST', body: { reason } })
 
+export const requestTaskChanges = (taskId: string, comment: string) =>
+  request(z.unknown(), `/api/tasks/${taskId}/request-changes`, { method: 'POST', body: { comment } })
+
+export const replaceCriteria = (taskId: string, criteria: string[]) =>
+  request(z.unknown(), `/api/tasks/${taskId}/replace`, { method: 'POST', body: { criteria } })
+
 export const retryTask = (taskId: string) => request(z.unknown(), `/api/tasks/${taskId}/retry`, { method: 'POST' })
 
 /** A check run, and the number of the event that announced it: its evidence. */
@@ -79,6 +85,7 @@ export const workFold: Fold<Work, Event> = {
       case 'task.started':
       case 'task.ticked':
       case 'task.finished':
+      case 'task.amended':
       case 'task.returned':
       case 'task.queued':
       case 'task.merged':

@@ -20,6 +20,14 @@ export function proofs(task: Task, checks: readonly CheckedAt[]): CriterionProof
   })
 }
 
+/** The newest results for what earlier tasks promised, each with the event that holds it. */
+export function keptResults(checks: readonly CheckedAt[]): { result: CheckResult; seq: number }[] {
+  const newest = checks.at(-1)
+  if (!newest) return []
+  const kept = newest.checkRun.results.filter(({ standing }) => standing !== null)
+  return kept.map((result) => ({ result, seq: newest.seq }))
+}
+
 export interface Gates {
   branch: { state: GateState; last: CheckedAt | null }
   review: { state: GateState; last: Review | null }

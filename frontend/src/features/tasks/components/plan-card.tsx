@@ -12,6 +12,7 @@ import { isProblem, messageOf } from '../../../lib/request.ts'
 import { roleLook } from '../../../lib/roles.ts'
 import { approvePlan, requestPlanChanges, type Work } from '../api.ts'
 import { faceOf } from '../face-of.ts'
+import { promised } from '../standing.ts'
 import { StatusChip } from './status-chip.tsx'
 
 interface PlanCardProps {
@@ -108,6 +109,11 @@ function PlanTask({ task, work, isDetailed, onOpen }: PlanTaskProps) {
                 <code key={criterion.text} className="truncate font-mono text-2xs text-fg-2" title={criterion.text}>
                   {commandLine(criterion.check.argv)}
                 </code>
+              ))}
+              {task.replaces.map((name) => (
+                <span key={name} className="text-xs text-warn">
+                  replaces <s>{promised(name, work).text}</s>
+                </span>
               ))}
             </span>
           ) : (

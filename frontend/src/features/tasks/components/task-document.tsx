@@ -1,45 +1,39 @@
 import type { Task } from '@guildhall/protocol/tasks.ts'
 import { useQuery } from '@tanstack/react-query'
-import { CircleCheck, CircleDashed, CircleX, Square, SquareCheck, TriangleAlert } from 'lucide-react'
-import { useState } from 'react'
+import { CircleCheck, CircleDashed, CircleX, Square, SquareCheck } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
 import { Prose } from '../../../components/prose.tsx'
 import { Skeleton } from '../../../components/ui/skeleton.tsx'
 import { commandLine, groupedNumber, shortSha } from '../../../lib/format.ts'
 import { messageOf } from '../../../lib/request.ts'
-import { type CheckedAt, taskDetail } from '../api.ts'
-import { proofs } from '../proof.ts'
+import { taskDetail, type Work } from '../api.ts'
+import { keptResults, proofs } from '../proof.ts'
 import type { EvidenceDoors } from '../evidence.ts'
+import { promised } from '../standing.ts'
 
 interface TaskDocumentProps extends EvidenceDoors {
   task: Task
-  checks: readonly CheckedAt[]
+  work: Work
+  /** Why it stopped, where it did. */
+  stop: ReactNode
 }
 
-export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
+export function TaskDocument({ task, work, stop, onResult }: TaskDocumentProps) {
+  const checks = work.checks[task.id] ?? []
+  const kept = keptResults(checks)
   const [isRaw, setRaw] = useState(false)
   return (
     <div className="px-5 py-4">
       <h2 className="font-display text-xl leading-tight font-semibold">{task.title}</h2>
       <p className="mt-2 text-[14px] text-fg-2">{task.goal}</p>
-      {task.reason && (
-        <p className="mt-3 flex gap-2 rounded-sm border border-warn/40 bg-warn/10 px-3 py-2 text-sm">
-          <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
-          <span className="min-w-0 break-words whitespace-pre-wrap">{task.reason}</span>
-        </p>
-      )}
+      {stop}
       <Section title="Success criteria">
         {proofs(task, checks).map(({ criterion, proof }) => (
           <li key={criterion.text} className="grid grid-cols-[18px_1fr_auto] gap-x-2 py-1.5">
             <CheckState passed={proof?.result.passed} />
             <span className="min-w-0 text-[14px] leading-snug">{criterion.text}</span>
             {proof ? (
-              <button
-                type="button"
-                onClick={() => onResult(proof.result, proof.seq)}
-                className="touch-target h-5 rounded-sm px-1 font-mono text-2xs leading-5 text-fg-2 hover:bg-surface-3 hover:text-fg"
-              >
-                ev {groupedNumber(proof.seq)}
-              </button>
+              <EvidenceButton seq={proof.seq} onClick={() => onResult(proof.result, proof.seq)} />
             ) : (
               <span className="px-1 font-mono text-2xs leading-5 text-fg-3">not run yet</span>
             )}
@@ -49,6 +43,30 @@ export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
           </li>
         ))}
       </Section>
+      {kept.length > 0 && (
+        <Section title="Promised before, kept">
+          {kept.map(({ result, seq }) => (
+            <li key={result.standing} className="grid grid-cols-[18px_1fr_auto] gap-x-2 py-1.5">
+              <CheckState passed={result.passed} />
+              <span className="min-w-0 text-[14px] leading-snug text-fg-2">{result.criterion}</span>
+              <EvidenceButton seq={seq} onClick={() => onResult(result, seq)} />
+            </li>
+          ))}
+        </Section>
+      )}
+      {task.replaces.length > 0 && (
+        <Section title="Replaces">
+          {task.replaces.map((name) => {
+            const { text, task: earlier } = promised(name, work)
+            return (
+              <li key={name} className="py-1.5 text-[14px] leading-snug text-fg-2">
+                <s>{text}</s>
+                {earlier && <span className="mt-0.5 block text-xs text-fg-3">promised by “{earlier.title}”</span>}
+              </li>
+            )
+          })}
+        </Section>
+      )}
       <Section title="Boxes">
         {task.boxes.map((box, index) => (
           <li key={index} className="grid grid-cols-[18px_1fr_auto] gap-x-2 py-1.5">
@@ -100,11 +118,21 @@ export function TaskDocument({ task, checks, onResult }: TaskDocumentProps) {
   )
 }
 
-const Section = ({ title, children }: { title: string; children: React.ReactNode }) => (
+const Section = ({ title, children }: { title: string; children: ReactNode }) => (
   <section className="mt-5">
     <h3 className="section-label mb-1">{title}</h3>
     <ul>{children}</ul>
   </section>
+)
+
+const EvidenceButton = ({ seq, onClick }: { seq: number; onClick(): void }) => (
+  <button
+    type="button"
+    onClick={onClick}
+    className="touch-target h-5 rounded-sm px-1 font-mono text-2xs leading-5 text-fg-2 hover:bg-surface-3 hover:text-fg"
+  >
+    ev {groupedNumber(seq)}
+  </button>
 )
 
 function CheckState({ passed }: { passed: boolean | undefined }) {
