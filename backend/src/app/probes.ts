@@ -6,17 +6,19 @@ import type { HealthProbe } from './health.ts'
 
 /**
  * What readiness asks. Without a container engine or a model the rest works, so those never make it red: they are
- * `off` and say what is missing.
+ * `off` and say what is missing. Sandboxes whose walls do not stand make it red: then none is started.
  */
 export function createProbes({
   db,
   redisUrl,
   engineState,
+  wallsState,
   models,
 }: {
   db: Database
   redisUrl: string | null
   engineState: () => HealthPart | Promise<HealthPart>
+  wallsState: () => Omit<HealthPart, 'name'>
   models: () => ModelList
 }): { probes: HealthProbe[]; close: () => void } {
   const redis = redisUrl ? createRedisPing(redisUrl) : null
@@ -51,6 +53,7 @@ export function createProbes({
         return { status: status === 'ok' ? 'ok' : 'off', detail }
       },
     },
+    { name: 'sandbox walls', probe: async () => wallsState() },
     {
       name: 'models',
       async probe() {

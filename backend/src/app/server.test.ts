@@ -156,6 +156,7 @@ describe('health and documents', () => {
       ['queue', 'ok'],
       ['Redis', 'off'],
       ['container engine', 'off'],
+      ['sandbox walls', 'off'],
       ['models', 'off'],
     ])
   })

@@ -163,7 +163,8 @@ export function buildServices({
     nameOf: identity.nameOf,
   })
 
-  const health = createProbes({ db, redisUrl: config.redisUrl, engineState: sandbox.engineState, models: llm.models })
+  const { engineState, wallsState } = sandbox
+  const health = createProbes({ db, redisUrl: config.redisUrl, engineState, wallsState, models: llm.models })
 
   const parts = {
     identity,

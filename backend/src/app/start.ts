@@ -49,6 +49,10 @@ export async function start({ serve, work }: { serve: boolean; work: boolean }):
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     throw new ConfigError([`Port ${config.port} is taken by another program. Stop it, or set PORT.`])
   }
+  // Beside everything else: the first project finds it done.
+  services.sandbox
+    .testWalls()
+    .catch((error: unknown) => log.error({ err: error }, 'the walls of sandboxes could not be tested'))
   // Only now: a process that finds its port taken must not have taken work.
   if (work) workers = startWorkers({ services, db: database.db, queue, log })
   await tell({ config, database, services, serve, work, port: port() })

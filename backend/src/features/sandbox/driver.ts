@@ -35,6 +35,8 @@ export interface SandboxDriver {
   /** Throws `no_engine` with what is missing, in words for the person who runs this machine. */
   check(): Promise<void>
   hasImage(image: string): Promise<boolean>
+  /** Which engine this is, and of what build: what was found true of sandboxes holds for this one alone. */
+  identity(): Promise<string>
   /** Volume, its owner, and the container, not started. A container that exists stays as it is. */
   create(spec: SlotSpec): Promise<void>
   start(slotId: SlotId): Promise<void>

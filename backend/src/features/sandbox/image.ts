@@ -62,8 +62,10 @@ export function createSandboxImage(options: {
     })
   }
 
+  const nameNow = async () => (isOperators ? image : (await run('sh', [script, '--name'], { env })).stdout.trim())
+
   async function make(): Promise<string> {
-    const name = isOperators ? image : (await run('sh', [script, '--name'], { env })).stdout.trim()
+    const name = await nameNow()
     state.name = name
     if (!(await hasImage(name))) {
       if (isOperators) throw new Error(`The engine has no image ${name} (SANDBOX_IMAGE)`)
@@ -88,6 +90,8 @@ export function createSandboxImage(options: {
         })
       return underWay
     },
+    /** Whether `ensure` would answer without building. */
+    isThere: async (): Promise<boolean> => hasImage(await nameNow()),
     /** For the health page and the first screen; `lines` grow while it is built. */
     state: (): Readonly<ImageState> => state,
   }

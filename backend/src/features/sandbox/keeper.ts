@@ -29,7 +29,7 @@ export function createKeeper({
   log: Log
 }) {
   const held = new Map<SlotId, { session: http2.ServerHttp2Session | null }>()
-  const throwaways = new Map<SlotId, ProjectId>()
+  const throwaways = new Map<SlotId, ProjectId | null>()
   let beating: Promise<void> | null = null
   let isClosed = false
 
@@ -80,7 +80,7 @@ export function createKeeper({
     const ids = new Set(mine.map(({ id }) => id))
     for (const slotId of held.keys()) if (!ids.has(slotId) && !throwaways.has(slotId)) drop(slotId)
     for (const { id, projectId } of mine) hold(id, projectId)
-    for (const [id, projectId] of throwaways) hold(id, projectId)
+    for (const [id, projectId] of throwaways) if (projectId) hold(id, projectId)
   }
 
   function beatSoon(): void {
@@ -94,11 +94,16 @@ export function createKeeper({
   beatSoon()
 
   return {
-    /** A throw-away sandbox is kept by the process that made it, on behalf of `projectId`, from its row on. */
-    adopt(slotId: SlotId, projectId: ProjectId): { open(): void; letGo(): void } {
+    /**
+     * A throw-away sandbox is kept by the process that made it, from its row on: on behalf of `projectId`, or with no
+     * way out at all.
+     */
+    adopt(slotId: SlotId, projectId: ProjectId | null): { open(): void; letGo(): void } {
       throwaways.set(slotId, projectId)
       return {
-        open: () => hold(slotId, projectId),
+        open() {
+          if (projectId) hold(slotId, projectId)
+        },
         letGo() {
           throwaways.delete(slotId)
           drop(slotId)

@@ -15,11 +15,12 @@ import { createDockerDriver } from './drivers/docker.ts'
 import { createLocalDriver } from './drivers/local.ts'
 import { createNoDriver } from './drivers/none.ts'
 import { createEgress } from './egress/egress.ts'
-import { createFreshSandboxes } from './fresh.ts'
+import { createFreshSandboxes, createThrowaways } from './fresh.ts'
 import { createSandboxImage } from './image.ts'
 import { createKeeper } from './keeper.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { createReconciler } from './reconcile.ts'
+import { createSelfTest } from './self-test/self-test.ts'
 import type { Stats } from './session/messages.ts'
 import type { OpenSession, SandboxSession } from './session/session.ts'
 import { createSessions } from './sessions.ts'
@@ -80,9 +81,7 @@ export function createSandboxService({
     baseImage: config.sandboxBaseImage,
     log,
   })
-  const imageName = driver.isolated ? sandboxImage.ensure : async () => 'none (local processes)'
   const sessions = createSessions(driver)
-  const lifecycle = createLifecycle({ db, driver, sessions, imageName, log })
   const egress = createEgress({
     npmRegistry: config.npmRegistry,
     pypiIndex: config.pypiIndex,
@@ -100,13 +99,28 @@ export function createSandboxService({
     log,
   })
   const keeper = createKeeper({ db, driver, egress, name: keeperName, log })
+  const withThrowaway = createThrowaways({ db, driver, sessions, keeper, keeperName, log })
+  const selfTest = createSelfTest({
+    driver,
+    withProbe: (image, work) => withThrowaway(image, null, work),
+    log,
+  })
+  /** Whoever asks for the image gets one whose sandboxes are closed: this is the gate. */
+  async function imageName(): Promise<string> {
+    const image = driver.isolated ? await sandboxImage.ensure() : 'none (local processes)'
+    await selfTest.pass(image)
+    return image
+  }
+  const lifecycle = createLifecycle({ db, driver, sessions, imageName, log })
   const reconciler = createReconciler({ db, driver, lifecycle, sessions, log })
-  const withFreshSandbox = createFreshSandboxes({ db, driver, sessions, keeper, keeperName, imageName, log })
+  const withFreshSandbox = createFreshSandboxes({ driver, imageName, withThrowaway })
 
   /** Wakes and answers a session whose bridge stands. A row that says "running" may be a moment behind the engine. */
   async function wake(projectId: ProjectId, actor: Actor = house): Promise<OpenSession> {
     const row = await db.system((tx) => findSlot(tx, projectId))
     if (row?.state === 'running' && row.driver === driver.name && !lifecycle.isBusy(projectId)) {
+      // One that an earlier process started is handed out by this one only behind the same gate.
+      await selfTest.pass(row.image)
       const session = sessions.of(row.id)
       try {
         await session.connection.ready()
@@ -128,7 +142,8 @@ export function createSandboxService({
   async function get(actor: Actor, projectId: ProjectId): Promise<Sandbox> {
     await authorize(actor, 'project.read', { projectId })
     const container = lifecycle.shown(projectId, await db.as(actor, (tx) => findSlot(tx, projectId)))
-    return { ...container, error: container.error ?? (container.state === 'running' ? null : reconciler.problem()) }
+    const problem = container.state === 'running' ? null : (reconciler.problem() ?? selfTest.miss())
+    return { ...container, error: container.error ?? problem }
   }
 
   const terminals = createTerminals({ authorize, wake, running, ensureWorkTree })
@@ -195,6 +210,23 @@ export function createSandboxService({
     terminals: terminals.door,
     listTerminals: (actor: Actor, projectId: ProjectId): Promise<Terminal[]> => terminals.list(actor, projectId),
     removeTerminal: terminals.remove,
+    /**
+     * Tests the walls of sandboxes ahead of the first one, where engine and image are there already. Not awaited by
+     * whoever starts the process; without it the first sandbox waits for the test.
+     */
+    async testWalls(): Promise<void> {
+      if (!driver.isolated || config.engine === 'none') return
+      try {
+        await driver.check()
+        if (await sandboxImage.isThere()) await imageName()
+      } catch (error) {
+        if (!isAppError(error)) throw error
+        log.warn({ err: error }, 'the walls of sandboxes were not tested yet')
+      }
+    },
+    /** For the health page: whether sandboxes are closed. */
+    wallsState: (): Omit<HealthPart, 'name'> =>
+      config.engine === 'none' ? { status: 'off', detail: 'ENGINE=none: no sandboxes' } : selfTest.state(),
     /** For the health page. */
     engineState(): HealthPart {
       if (config.engine === 'none') return { name: 'engine', status: 'off', detail: 'ENGINE=none: no sandboxes' }
@@ -206,6 +238,7 @@ export function createSandboxService({
       return { name: 'engine', status: 'ok', detail }
     },
     async close(): Promise<void> {
+      await selfTest.close()
       await reconciler.close()
       await keeper.close()
       sessions.close()

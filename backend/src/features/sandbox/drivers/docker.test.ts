@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../testing/database.ts'
 import { engineHere, freshSandboxes, type TestSandboxes } from '../../../testing/docker.ts'
 import { freshProject, freshUser } from '../../../testing/world.ts'
+import { defaultLimits } from '../lifecycle.ts'
+import { asScript, comforts, readAnswers, walls } from '../self-test/facts.ts'
 import type { SandboxSession } from '../session/session.ts'
 import { findEngine } from './engine.ts'
 
@@ -18,6 +20,7 @@ let docker: Docker
 let projectId: ProjectId
 let session: SandboxSession
 let container: Docker.ContainerInspectInfo
+let uid: number
 
 const GiB = 1024 ** 3
 const shell = async (command: string) => {
@@ -32,7 +35,10 @@ beforeAll(async () => {
   world = await freshSandboxes(database.db)
   projectId = await freshProject(database.db, await freshUser(database.db))
   session = await world.sandbox.session(projectId)
-  const slots = await database.db.system((tx) => tx.execute<{ id: string }>('select id from containers'))
+  const slots = await database.db.system((tx) =>
+    tx.execute<{ id: string; uid: number }>('select id, uid from containers'),
+  )
+  uid = slots.rows[0]!.uid
   container = await docker.getContainer(`guildhall-${slots.rows[0]!.id}`).inspect()
 }, 300_000)
 afterAll(async () => {
@@ -75,67 +81,25 @@ describe('what the engine was told', () => {
     expect(Config.Labels).toMatchObject({ 'guildhall.test': '1', 'guildhall.instance': expect.any(String) })
   })
 
-  test('no secret of ours is in its environment', async () => {
+  test('no secret of ours is in its environment', () => {
     const names = container.Config.Env.map((entry) => entry.split('=')[0])
     expect(names.filter((name) => /KEY|SECRET|TOKEN|PASSWORD|DATABASE|REDIS|JWT/.test(name!))).toEqual([])
-    expect(await said('env | cut -d= -f1 | grep -E "KEY|SECRET|TOKEN|PASSWORD|DATABASE|REDIS|JWT" | wc -l')).toBe('0')
   })
 })
 
 describe('what code inside can see', () => {
-  test.each([
-    ['no capability, in no set', 'grep -E "^Cap" /proc/self/status | cut -f2 | sort -u', '0000000000000000'],
-    ['no new privileges', 'grep NoNewPrivs /proc/self/status | cut -f2', '1'],
-    ['a seccomp filter', 'grep ^Seccomp: /proc/self/status | cut -f2', '2'],
-    ['a user that is not root', '[ $(id -u) -ge 20000 ] && [ $(id -g) -ge 20000 ] && echo yes', 'yes'],
-    ['a user with a name', 'whoami | cut -c1-3', 's20'],
-    ['no other group', 'id -G | wc -w', '1'],
-    ['a root that cannot be written', 'touch /x 2>&1 | grep -o "Read-only file system"', 'Read-only file system'],
-    ['/etc that cannot be written', 'echo x 2>/dev/null > /etc/passwd; echo $?', '1'],
-    ['a supervisor that cannot be replaced', 'rm -f /opt/guildhall/supervisor/src/main.ts 2>/dev/null; echo $?', '1'],
-    ['the loopback interface alone', 'ls /sys/class/net', 'lo'],
-    ['no route', 'tail -n +2 /proc/net/route | wc -l', '0'],
-    ['no engine socket', 'find / -xdev -name "*.sock" -not -path "/run/guildhall/*" 2>/dev/null | wc -l', '0'],
-    [
-      'the supervisor’s sockets for its own user alone',
-      'stat -c %a /run/guildhall /run/guildhall/ctl.sock | tr "\\n" " "',
-      '700 600',
-    ],
-    ['an init that reaps', 'cat /proc/1/comm | grep -cE "init|tini"', '1'],
-    ['no process of the host', 'ls -d /proc/[0-9]* | wc -l | awk \'{print ($1 < 20) ? "few" : "many"}\'', 'few'],
-    ['masked kernel memory', 'head -c1 /proc/kcore 2>/dev/null | wc -c', '0'],
-    ['kernel settings that cannot be written', 'echo 1 2>/dev/null > /proc/sys/kernel/core_pattern; echo $?', '1'],
-    ['no sysfs to write', 'echo 1 2>/dev/null > /sys/kernel/mm/ksm/run; echo $?', '1'],
-    ['no mounting', 'mount -t tmpfs none /mnt 2>/dev/null; [ $? -ne 0 ] && echo refused', 'refused'],
-    ['no user namespaces', 'unshare -U true 2>/dev/null; [ $? -ne 0 ] && echo refused', 'refused'],
-    ['no device nodes', 'mknod /tmp/sda b 8 0 2>/dev/null; echo $?', '1'],
-    ['no block device', 'find /dev -type b 2>/dev/null | wc -l', '0'],
-    ['no changing of owners', 'touch /tmp/own && chown 0:0 /tmp/own 2>/dev/null; echo $?', '1'],
-    [
-      'no set-user-id that works',
-      'cp /bin/bash /tmp/b && chmod u+s /tmp/b && /tmp/b -p -c "id -u" | grep -c "^0$"',
-      '0',
-    ],
-    ['a pids limit', 'cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null', '1024'],
-    [
-      'a memory limit',
-      'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null',
-      String(4 * GiB),
-    ],
-    ['no core dumps', 'ulimit -c', '0'],
-    // Node raises the soft limit to this when it starts, and its children inherit that.
-    ['a limit on open files', 'ulimit -Hn', '8192'],
-    ['a limit on the size of a file', 'ulimit -f', String((2 * GiB) / 1024)],
-    ['a workspace of its own', 'stat -c %u /workspace | grep -c "^$(id -u)$"', '1'],
-    ['a home inside it', 'echo $HOME; touch $HOME/x && echo ok', '/workspace/.home\nok'],
-    [
-      'a temporary folder that runs programs',
-      'printf "#!/bin/sh\\necho ran" > /tmp/p && chmod +x /tmp/p && /tmp/p',
-      'ran',
-    ],
-    ['Node 24', 'node -p "process.versions.node.split(\'.\')[0]"', '24'],
-  ])('%s', async (_fact, command, expected) => {
-    expect(await said(command)).toBe(expected)
+  // The list is the one that the gate before the first sandbox reads; there only the slot's own numbers differ.
+  const facts = [...walls({ uid: 20_000, limits: defaultLimits }), ...comforts]
+  test.each(facts.map(({ name }) => name))('%s', async (name) => {
+    const fact = [...walls({ uid, limits: defaultLimits }), ...comforts].find((one) => one.name === name)!
+    expect(await said(fact.command)).toBe(fact.expected)
+  })
+
+  test('and all of it in one script, as the gate asks', async () => {
+    const facts = walls({ uid, limits: defaultLimits })
+    const answers = readAnswers(facts, await said(asScript(facts)))
+    expect(answers.filter(({ fact, said }) => said !== fact.expected)).toEqual([])
+    expect(facts.length).toBeGreaterThanOrEqual(30)
   })
 })
 

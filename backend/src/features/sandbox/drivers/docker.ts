@@ -15,7 +15,9 @@ const helperLabel = 'guildhall.helper'
 const helperMaxAgeS = 120
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-type Engine = { docker: Docker; address: EngineAddress; cpus: number }
+type Engine = { docker: Docker; address: EngineAddress; cpus: number; identity: string }
+/** What of the engine's own words decides how its containers are walled. */
+type Info = { NCPU?: number; ID?: string; ServerVersion?: string; KernelVersion?: string; DefaultRuntime?: string }
 
 /**
  * Docker, OrbStack, Podman: anything that speaks the Docker API. Everything is made from constants and carries our
@@ -25,11 +27,14 @@ export function createDockerDriver({
   dockerHost,
   instance,
   labels = {},
+  profile = sandboxProfile,
 }: {
   dockerHost?: string | null | undefined
   instance: string
   /** More labels, on everything. */
   labels?: Record<string, string> | undefined
+  /** What a sandbox's container is made from; the test of the self-test loosens it. */
+  profile?: typeof sandboxProfile | undefined
 }): SandboxDriver {
   let engine: Engine | null = null
   const nameOf = (slotId: SlotId) => `guildhall-${slotId}`
@@ -42,8 +47,9 @@ export function createDockerDriver({
     const address = await findEngine({ dockerHost })
     const docker = connectEngine(address)
     await pingEngine(docker, address)
-    const info = (await docker.info()) as { NCPU?: number }
-    return (engine = { docker, address, cpus: info.NCPU ?? 1 })
+    const { NCPU, ID, ServerVersion, KernelVersion, DefaultRuntime } = (await docker.info()) as Info
+    const identity = [address.url, ID, ServerVersion, KernelVersion, DefaultRuntime].join(' ')
+    return (engine = { docker, address, cpus: NCPU ?? 1, identity })
   }
 
   /** Runs against the engine; one that is gone is looked up anew by the next call. */
@@ -85,9 +91,8 @@ export function createDockerDriver({
       if (known) await removed(docker, spec.slotId)
       await docker.createVolume({ Name: spec.volumeName, Labels: labelsOf(spec.slotId) })
       await handOver(docker, spec)
-      const profile = sandboxProfile(spec, { name, labels: labelsOf(spec.slotId), hostCpus: cpus })
       try {
-        await docker.createContainer(profile)
+        await docker.createContainer(profile(spec, { name, labels: labelsOf(spec.slotId), hostCpus: cpus }))
       } catch (error) {
         if (statusOf(error) !== 409) throw explained(error, spec.image)
         // Another process is making it, from the same constants. The name is taken a moment before it can be found.
@@ -158,6 +163,7 @@ export function createDockerDriver({
         throw error
       })
     },
+    identity: () => withEngine(async ({ identity }) => identity),
     hasImage: (image) =>
       withEngine(async ({ docker }) => (await unless(404, docker.getImage(image).inspect())) !== null),
     start: (slotId) =>

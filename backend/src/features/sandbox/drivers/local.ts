@@ -75,6 +75,7 @@ export function createLocalDriver({
       await mkdir(home, { recursive: true })
     },
     hasImage: async () => true,
+    identity: async () => 'local processes',
     async create({ slotId }) {
       await mkdir(rootOf(slotId), { recursive: true })
       await mkdir(runHome, { recursive: true, mode: 0o700 })

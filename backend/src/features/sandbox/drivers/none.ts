@@ -12,6 +12,7 @@ export function createNoDriver(): SandboxDriver {
     rootOf: () => '/workspace',
     check: refuse,
     hasImage: refuse,
+    identity: refuse,
     create: refuse,
     start: refuse,
     stop: refuse,
