@@ -28,6 +28,17 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
   )
   await expect(page.getByText('merged').first()).toBeVisible()
 
+  // The preview says where it is, goes where it is told, and back again.
+  const path = page.getByRole('textbox', { name: 'Path in the preview' })
+  await expect(path).toHaveValue('/')
+  await path.fill('/shop?tab=2')
+  await path.press('Enter')
+  await expect(page.getByRole('button', { name: 'Back', exact: true })).toBeEnabled()
+  await expect(path).toHaveValue('/shop?tab=2')
+  await page.getByRole('button', { name: 'Back', exact: true }).click()
+  await expect(path).toHaveValue('/')
+  await expect(inPreview(page).getByText(words)).toBeVisible()
+
   // The terminal is in the same sandbox: it sees what was merged.
   await page.getByRole('tab', { name: 'Terminal' }).click()
   await page.getByRole('textbox', { name: 'Terminal input' }).pressSequentially(`grep -rl ${words} src\n`)
@@ -47,6 +58,15 @@ test('a check that stays red never merges, and the person is told why', async ({
   await expect(page.getByText(/failed and was not merged/).first()).toBeVisible({ timeout: 240_000 })
   expect(git(product, projectId, 'rev-parse', 'main')).toBe(before)
   expect(git(product, projectId, 'log', '-S', words, '--format=%s', 'main', '--', 'src')).toBe('')
+
+  // What was not merged can still be looked at: the branch has a preview of its own, started by choosing it.
+  await page.getByRole('combobox', { name: 'Branch in the preview' }).selectOption({ index: 1 })
+  await expect(inPreview(page).getByRole('heading', { name: 'A fresh start' })).toBeVisible({ timeout: 120_000 })
+  expect(
+    await inPreview(page)
+      .locator('body')
+      .evaluate(() => location.host),
+  ).toMatch(/--agent-engineer-/)
 })
 
 test('two tasks on two branches at once both reach main', async ({ page, product }) => {

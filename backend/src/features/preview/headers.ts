@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { lettingThrough, type PageScript } from './page-script.ts'
 
 /**
  * What passes between a browser and an app in a sandbox. Both sides are strangers: nothing of the platform's own goes
@@ -59,7 +60,17 @@ function isOwnAuthorization(value: string): boolean {
 /** The request as the app in the sandbox sees it: one from its own machine. */
 export function towardsApp(
   request: IncomingMessage,
-  { port, ownOrigin, isUpgrade = false }: { port: number; ownOrigin: string; isUpgrade?: boolean },
+  {
+    port,
+    ownOrigin,
+    isUpgrade = false,
+    isPlain = false,
+  }: {
+    port: number
+    ownOrigin: string
+    isUpgrade?: boolean
+    /** Asks for an answer that is not compressed. */ isPlain?: boolean
+  },
 ): string[] {
   const dropped = named(request.rawHeaders)
   const local = `http://localhost:${port}`
@@ -67,6 +78,7 @@ export function towardsApp(
   for (const [name, value] of pairs(request.rawHeaders)) {
     const key = name.toLowerCase()
     if (key === 'host' || ofTheConnection.has(key) || dropped.has(key) || ofTheWay.test(key)) continue
+    if (key === 'accept-encoding' && isPlain) continue
     if (key === 'authorization' && isOwnAuthorization(value)) continue
     if (key === 'cookie') {
       const rest = value.split(';').filter((cookie) => !isOwnCookie(cookie))
@@ -100,10 +112,30 @@ export function appCookie(value: string): string | null {
 /** Headers that would keep the workbench from showing the page, or reach beyond this one origin. */
 const notForFrames = new Set(['x-frame-options', 'strict-transport-security', 'alt-svc', 'clear-site-data'])
 
-/** The app's answer as the browser sees it. */
+/** A policy without its `frame-ancestors`, which are ours to say; several may share a header, parted by commas. */
+const ownPolicies = (value: string, change: (policy: string) => string): string =>
+  value
+    .split(',')
+    .map((policy) =>
+      change(
+        policy
+          .split(';')
+          .filter((rule) => !/^\s*frame-ancestors\b/i.test(rule))
+          .join(';'),
+      ),
+    )
+    .filter((policy) => policy.replaceAll(';', '').trim())
+    .join(',')
+
+/** The app's answer as the browser sees it. `script` is what is put into this page. */
 export function towardsBrowser(
   response: IncomingMessage,
-  { port, ownOrigin, ancestors }: { port: number; ownOrigin: string; ancestors: string[] },
+  {
+    port,
+    ownOrigin,
+    ancestors,
+    script,
+  }: { port: number; ownOrigin: string; ancestors: string[]; script?: PageScript | null },
 ): string[] {
   const dropped = named(response.rawHeaders)
   const locals = [`http://localhost:${port}`, `http://127.0.0.1:${port}`]
@@ -118,10 +150,12 @@ export function towardsBrowser(
       const own = locals.find((local) => value === local || value.startsWith(`${local}/`))
       out.push(name, own ? ownOrigin + value.slice(own.length) : value)
     } else if (key.startsWith('content-security-policy')) {
-      const rest = value.split(';').filter((rule) => !/^\s*frame-ancestors\b/i.test(rule))
-      if (rest.join('').trim()) out.push(name, rest.join(';'))
-    } else out.push(name, value)
+      const rest = ownPolicies(value, (policy) => (script ? lettingThrough(policy, script.hash) : policy))
+      if (rest) out.push(name, rest)
+    } else if (key === 'content-length' && script) continue
+    else out.push(name, value)
   }
+  if (script) out.push('Vary', 'Sec-Fetch-Dest')
   out.push('Content-Security-Policy', `frame-ancestors 'self' ${ancestors.join(' ')}`)
   return out
 }

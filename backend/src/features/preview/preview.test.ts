@@ -34,6 +34,12 @@ const server = http.createServer((request, response) => {
   }
   if (path === '/cut') { response.writeHead(200, { 'content-length': 100 }); response.write('half'); return setTimeout(() => response.destroy(), 50) }
   if (path.startsWith('/rude/')) return request.socket.end('HTTP/1.1 ' + decodeURIComponent(path.slice(6)) + '\\r\\n\\r\\nhello')
+  if (path === '/page') {
+    const page = '<!doctype html><html lang="en"><head><script>app()</script></head></html>'
+    response.writeHead(200, { 'content-type': 'text/html', 'content-length': page.length,
+      'content-security-policy': "script-src 'nonce-app', frame-ancestors 'none'", 'x-encodings': request.headers['accept-encoding'] ?? 'none' })
+    return response.end(page)
+  }
   if (path === '/headers') {
     response.writeHead(302, [
       'Location', 'http://localhost:' + process.env.PORT + '/there', 'X-Frame-Options', 'DENY',
@@ -386,6 +392,41 @@ test('an answer that is no HTTP costs its own request, never the platform', asyn
     expect([line, answer.status === 200 || answer.status === 502]).toEqual([line, true])
   }
   expect((await ask('/', { headers: { cookie } })).status).toBe(200)
+})
+
+describe('a page in the workbench’s frame', () => {
+  const get = async (dest: string) =>
+    ask('/page', {
+      headers: { cookie: await cookieFor(viewer), 'sec-fetch-dest': dest, 'accept-encoding': 'gzip, br' },
+    })
+
+  test('has our script before its own, let through by its policy', async () => {
+    const { text, headers, raw } = await get('iframe')
+    const script = /^<!doctype html><html lang="en"><head><script>([^<]+)<\/script><script>app\(\)/.exec(text)?.[1]
+    expect(script).toContain(`["http://localhost:${port()}"`)
+    const hash = createHash('sha256').update(script!).digest('base64')
+    const policies = raw.filter((_, at) => raw[at - 1]?.toLowerCase() === 'content-security-policy')
+    expect(policies[0]).toBe(`script-src 'nonce-app' 'sha256-${hash}'`)
+    expect([headers['content-length'], headers['x-encodings'], headers.vary]).toEqual([
+      undefined,
+      'none',
+      'Sec-Fetch-Dest',
+    ])
+  })
+
+  test('that anything else asks for stays byte for byte', async () => {
+    for (const dest of ['document', 'empty', '']) {
+      const { text, headers } = await get(dest)
+      expect(text).toBe('<!doctype html><html lang="en"><head><script>app()</script></head></html>')
+      expect([headers['content-length'], headers['x-encodings']]).toEqual([String(text.length), 'gzip, br'])
+    }
+  })
+
+  test('opens where the workbench was', async () => {
+    const { url } = await preview.ticket(world.owner, world.projectId, 'main', '/basket?tab=2#top')
+    const { pathname, search } = new URL(url)
+    expect((await ask(pathname + search)).headers.location).toBe('/basket?tab=2#top')
+  })
 })
 
 test('events stream as they happen, and the app notices when the reader leaves', async () => {

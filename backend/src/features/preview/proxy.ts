@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { towardsApp, towardsBrowser } from './headers.ts'
+import { inserted, isOpenPage, pageScript, wantsScript } from './page-script.ts'
 
 export interface Target {
   /** A fresh stream to the app; one request each, so that no bytes of one can reach another. */
@@ -21,12 +22,13 @@ const connector = (stream: Duplex) =>
 export async function passRequest(request: IncomingMessage, response: ServerResponse, target: Target): Promise<void> {
   const stream = await target.dial()
   if (response.destroyed) return void stream.destroy()
+  const isPage = wantsScript(request)
   await new Promise<void>((done, fail) => {
     const upstream = http.request({
       ...connector(stream),
       method: request.method ?? 'GET',
       path: request.url ?? '/',
-      headers: towardsApp(request, target),
+      headers: towardsApp(request, { ...target, isPlain: isPage }),
       setHost: false,
     })
     const end = (error?: Error) => {
@@ -43,15 +45,18 @@ export async function passRequest(request: IncomingMessage, response: ServerResp
       // own words beside the status are left out: browsers do not show them.
       const { statusCode = 0 } = answer
       if (statusCode < 200 || statusCode > 599) return end(new Error(`The app answered with status ${statusCode}`))
+      // A page that the browser kept has the script in it already; its policy is renewed by this answer.
+      const script = isPage && (statusCode === 304 || isOpenPage(answer)) ? pageScript(target.ancestors) : null
       try {
-        response.writeHead(statusCode, towardsBrowser(answer, target))
+        response.writeHead(statusCode, towardsBrowser(answer, { ...target, script }))
       } catch (error) {
         return end(error instanceof Error ? error : new Error(String(error)))
       }
       // Events and slow pages must be seen to have begun.
       response.flushHeaders()
       answer.on('error', end)
-      answer.pipe(response)
+      if (script) answer.pipe(inserted(script.tag)).pipe(response)
+      else answer.pipe(response)
       response.on('finish', () => end())
     })
     response.on('error', () => end())

@@ -1,5 +1,5 @@
 import { ProjectId } from '@guildhall/protocol/ids.ts'
-import { Preview, PreviewBody, PreviewQuery, PreviewTicket } from '@guildhall/protocol/preview.ts'
+import { Preview, PreviewBody, PreviewQuery, PreviewTicket, PreviewTicketBody } from '@guildhall/protocol/preview.ts'
 import { z } from 'zod'
 import type { FastifyPluginAsyncZod } from '../../platform/http/zod.ts'
 import type { PreviewService } from './service.ts'
@@ -27,7 +27,7 @@ export const previewRoutes: FastifyPluginAsyncZod<{ preview: PreviewService }> =
 
   app.post(
     `${root}/ticket`,
-    { config: reading, schema: { params: InProject, body: PreviewBody, response: { 200: PreviewTicket } } },
-    ({ actor, params, body }) => preview.ticket(actor, params.projectId, body.branch),
+    { config: reading, schema: { params: InProject, body: PreviewTicketBody, response: { 200: PreviewTicket } } },
+    ({ actor, params, body }) => preview.ticket(actor, params.projectId, body.branch, body.path),
   )
 }

@@ -155,8 +155,13 @@ export function createPreviewService(options: PreviewOptions) {
       return shown(await order(actor, await halt(actor, await rowOf(projectId, branch))))
     },
 
-    /** An address that opens the preview once, within 30 s. Seeing is enough for it. */
-    async ticket(actor: Person, projectId: ProjectId, branch: string): Promise<{ url: string; expiresIn: number }> {
+    /** An address that opens the preview once, within 30 s, at `path`. Seeing is enough for it. */
+    async ticket(
+      actor: Person,
+      projectId: ProjectId,
+      branch: string,
+      path = '/',
+    ): Promise<{ url: string; expiresIn: number }> {
       await authorize(actor, 'project.read', { projectId })
       const row = await rowOf(projectId, branch)
       const ticket = await identity.issueTicket({
@@ -166,7 +171,8 @@ export function createPreviewService(options: PreviewOptions) {
         data: { projectId, branch },
         ttlS: ticketS,
       })
-      return { url: `${origin(row.host)}/__guildhall/open?ticket=${ticket}&to=%2F`, expiresIn: ticketS }
+      const query = new URLSearchParams({ ticket, to: path })
+      return { url: `${origin(row.host)}/__guildhall/open?${query}`, expiresIn: ticketS }
     },
 
     /** After main moved: a crashed server gets another try, one whose dependencies changed is started anew. */

@@ -76,7 +76,7 @@ export function DesktopLayout({ bench }: { bench: Bench }) {
             <Panel id="preview" defaultSize="29" minSize={240}>
               <PreviewPane
                 projectId={bench.projectId}
-                branch={bench.detail.project.defaultBranch}
+                mainBranch={bench.detail.project.defaultBranch}
                 canWork={bench.canWork}
               />
             </Panel>

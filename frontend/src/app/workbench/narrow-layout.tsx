@@ -38,7 +38,7 @@ export function NarrowLayout({ bench }: { bench: Bench }) {
           {isMade ? (
             <PreviewPane
               projectId={bench.projectId}
-              branch={bench.detail.project.defaultBranch}
+              mainBranch={bench.detail.project.defaultBranch}
               canWork={bench.canWork}
             />
           ) : (

@@ -22,5 +22,6 @@ export const previewOf = (projectId: string, branch: string) =>
 export const orderPreview = (projectId: string, branch: string, verb: 'start' | 'stop' | 'restart') =>
   request(z.unknown(), `${url(projectId)}/${verb}`, { method: 'POST', body: { branch } })
 
-export const previewTicket = (projectId: string, branch: string) =>
-  request(PreviewTicket, `${url(projectId)}/ticket`, { method: 'POST', body: { branch } })
+/** An address that opens the preview once, at `path`. */
+export const previewTicket = (projectId: string, branch: string, path: string) =>
+  request(PreviewTicket, `${url(projectId)}/ticket`, { method: 'POST', body: { branch, path } })

@@ -1,105 +1,132 @@
-import type { Preview } from '@guildhall/protocol/preview.ts'
-import { useMutation, useQuery } from '@tanstack/react-query'
-import {
-  CircleAlert,
-  ExternalLink,
-  Lock,
-  Monitor,
-  Moon,
-  MonitorPlay,
-  Power,
-  RefreshCw,
-  Smartphone,
-  Tablet,
-  TriangleAlert,
-} from 'lucide-react'
-import { useState } from 'react'
-import { Output } from '../../../components/code.tsx'
+import type { PreviewPageAt } from '@guildhall/protocol/preview.ts'
+import type { Branch } from '@guildhall/protocol/repository.ts'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { ArrowLeft, ArrowRight, ExternalLink, GitMerge, Power, RotateCw, TriangleAlert } from 'lucide-react'
+import { useRef, useState } from 'react'
 import { Notice } from '../../../components/notice.tsx'
 import { Button } from '../../../components/ui/button.tsx'
 import { IconButton } from '../../../components/ui/icon-button.tsx'
 import { Skeleton } from '../../../components/ui/skeleton.tsx'
-import { Spinner } from '../../../components/ui/spinner.tsx'
-import { cn } from '../../../lib/cn.ts'
+import { shortBranch } from '../../../lib/format.ts'
 import { isProblem, messageOf } from '../../../lib/request.ts'
 import { useReturns } from '../../realtime/api.ts'
+import { branchList } from '../../repository/api.ts'
 import { orderPreview, previewOf, previewTicket } from '../api.ts'
-import { PreviewFrame } from './preview-frame.tsx'
-
-const devices = [
-  { width: 390, label: 'Phone, 390 px', icon: Smartphone },
-  { width: 768, label: 'Tablet, 768 px', icon: Tablet },
-  { width: null, label: 'Full width', icon: Monitor },
-] as const
+import { changePlace, usePlace } from '../place.ts'
+import { AddressBar } from './address-bar.tsx'
+import { type FrameHandle, PreviewFrame } from './preview-frame.tsx'
+import { PreviewState } from './preview-state.tsx'
+import { ViewMenu } from './view-menu.tsx'
 
 interface PreviewPaneProps {
   projectId: string
-  branch: string
+  mainBranch: string
   canWork: boolean
 }
 
-/** The running result, in a frame on another host; what it is doing while it is not there yet. */
-export function PreviewPane({ projectId, branch, canWork }: PreviewPaneProps) {
-  const query = useQuery(previewOf(projectId, branch))
-  const [round, setRound] = useState(0)
-  const returns = useReturns()
-  const [width, setWidth] = useState<number | null>(null)
-  const [openFault, setOpenFault] = useState<string | null>(null)
-  const preview = query.data
-  const isReady = preview?.state === 'ready' && preview.origin !== null
+const still = { canGoBack: false, canGoForward: false }
 
-  const openElsewhere = async () => {
-    // Opened at once, while the click still counts as one; the address follows with its ticket.
-    const tab = window.open('about:blank', '_blank')
-    try {
-      const { url } = await previewTicket(projectId, branch)
-      setOpenFault(null)
-      if (tab) {
-        tab.opener = null
-        tab.location.href = url
+/** The running result of a branch, in a frame on another host; what it is doing while it is not there yet. */
+export function PreviewPane({ projectId, mainBranch, canWork }: PreviewPaneProps) {
+  const client = useQueryClient()
+  const place = usePlace(projectId)
+  const branch = place.branch ?? mainBranch
+  const query = useQuery(previewOf(projectId, branch))
+  const branches = useQuery(branchList(projectId)).data
+  const returns = useReturns()
+  const frame = useRef<FrameHandle>(null)
+  const [history, setHistory] = useState<Pick<PreviewPageAt, 'canGoBack' | 'canGoForward'>>(still)
+  const preview = query.data
+  const origin = preview?.state === 'ready' ? preview.origin : null
+  const path = place.paths[branch] ?? '/'
+  const isAt = (where: string) => changePlace(projectId, ({ paths }) => ({ paths: { ...paths, [branch]: where } }))
+
+  const order = useMutation({ mutationFn: (verb: 'restart' | 'stop') => orderPreview(projectId, branch, verb) })
+  /** Whoever asks for a branch wants to see it: its server is started when it never ran. */
+  const choose = useMutation({
+    mutationFn: async (wanted: string) => {
+      order.reset()
+      setHistory(still)
+      changePlace(projectId, () => ({ branch: wanted === mainBranch ? null : wanted }))
+      const now = await client.fetchQuery(previewOf(projectId, wanted))
+      if (canWork && now.state === 'stopped') await orderPreview(projectId, wanted, 'start')
+    },
+  })
+  const elsewhere = useMutation({
+    mutationFn: async () => {
+      // Opened at once, while the click still counts as one; the address follows with its ticket.
+      const tab = window.open('about:blank', '_blank')
+      try {
+        const { url } = await previewTicket(projectId, branch, path)
+        if (tab) {
+          tab.opener = null
+          tab.location.href = url
+        }
+      } catch (error) {
+        tab?.close()
+        throw error
       }
-    } catch (error) {
-      tab?.close()
-      setOpenFault(messageOf(error))
-    }
-  }
+    },
+  })
+  const error = elsewhere.error ?? order.error ?? choose.error
+  const isMerged = branch !== mainBranch && branches?.find(({ name }) => name === branch)?.status === 'merged'
 
   return (
     <section aria-label="Live preview" className="flex h-full min-h-0 flex-col bg-surface-1">
-      <header className="hairline-b flex h-11 shrink-0 items-center gap-1.5 px-2">
-        <IconButton label="Reload the preview" disabled={!isReady} onClick={() => setRound(round + 1)}>
-          <RefreshCw />
+      <header className="hairline-b flex min-h-11 shrink-0 items-center gap-0.5 px-2 max-md:flex-wrap max-md:pb-2">
+        <IconButton label="Back" disabled={!origin || !history.canGoBack} onClick={() => frame.current?.back()}>
+          <ArrowLeft />
         </IconButton>
-        <div className="flex h-7 min-w-0 flex-1 items-center gap-2 rounded-sm border border-line bg-bg px-2.5 font-mono text-xs">
-          <Lock aria-hidden className={cn('size-3.5 shrink-0', isReady ? 'text-ok' : 'text-fg-3')} />
-          <span className="truncate" title={preview?.origin ?? undefined}>
-            {preview?.origin ? preview.origin.replace(/^https?:\/\//, '') : 'no preview yet'}
-          </span>
-        </div>
-        <div role="radiogroup" aria-label="Width" className="flex max-md:hidden">
-          {devices.map(({ width: wanted, label, icon: Icon }) => (
-            <IconButton
-              key={label}
-              label={label}
-              role="radio"
-              aria-checked={width === wanted}
-              onClick={() => setWidth(wanted)}
-              className={width === wanted ? 'bg-surface-3 text-fg' : undefined}
-            >
-              <Icon />
-            </IconButton>
-          ))}
-        </div>
-        <IconButton label="Open in a new tab" disabled={!isReady} onClick={() => void openElsewhere()}>
+        <IconButton
+          label="Forward"
+          disabled={!origin || !history.canGoForward}
+          onClick={() => frame.current?.forward()}
+        >
+          <ArrowRight />
+        </IconButton>
+        <IconButton label="Reload the preview" disabled={!origin} onClick={() => frame.current?.reload()}>
+          <RotateCw />
+        </IconButton>
+        <span aria-hidden className="w-1 max-md:flex-1" />
+        <AddressBar
+          key={branch}
+          branches={shown(branches, mainBranch, branch)}
+          branch={branch}
+          onBranch={(wanted) => choose.mutate(wanted)}
+          origin={origin}
+          path={path}
+          onGo={(to) => {
+            isAt(to)
+            frame.current?.go(to)
+          }}
+        />
+        <span aria-hidden className="w-1 max-md:hidden" />
+        <ViewMenu
+          width={place.width}
+          onWidth={(width) => changePlace(projectId, () => ({ width }))}
+          onOrder={origin && canWork ? (verb) => order.mutate(verb) : undefined}
+        />
+        <IconButton label="Open in a new tab" disabled={!origin} onClick={() => elsewhere.mutate()}>
           <ExternalLink />
         </IconButton>
       </header>
-      {openFault && (
-        <p role="alert" className="px-4 py-2 text-sm text-bad">
-          {openFault}
+      {error && (
+        <p role="alert" className="hairline-b px-4 py-2 text-sm text-bad">
+          {messageOf(error)}
         </p>
       )}
-      <div className="grid min-h-0 flex-1">
+      {isMerged && (
+        <p role="status" className="hairline-b flex items-center gap-2 px-3 py-1.5 text-sm text-fg-2">
+          <GitMerge aria-hidden className="size-4 shrink-0 text-ok" />
+          <span className="min-w-0 flex-1">
+            {shortBranch(branch)} is merged; {mainBranch} shows it now.
+          </span>
+          <Button size="s" onClick={() => choose.mutate(mainBranch)}>
+            Show {mainBranch}
+          </Button>
+        </p>
+      )}
+      <div className="grid min-h-0 flex-1 grid-cols-[minmax(0,1fr)]">
         {query.isPending ? (
           <div className="p-4">
             <Skeleton className="h-full min-h-48" />
@@ -113,68 +140,37 @@ export function PreviewPane({ projectId, branch, canWork }: PreviewPaneProps) {
           >
             {messageOf(query.error)}
           </Notice>
-        ) : isReady ? (
+        ) : origin ? (
           <PreviewFrame
-            key={`${query.data.origin}.${round}.${returns}`}
+            key={`${origin}.${returns}`}
             projectId={projectId}
             branch={branch}
-            width={width}
+            origin={origin}
+            path={path}
+            width={place.width}
+            handle={frame}
+            onPage={(at) => {
+              setHistory(at ?? still)
+              if (at) isAt(at.path)
+            }}
           />
         ) : (
-          <NotReady preview={query.data} canWork={canWork} />
+          <PreviewState preview={query.data} isMain={branch === mainBranch} canWork={canWork} />
         )}
       </div>
     </section>
   )
 }
 
-function NotReady({ preview, canWork }: { preview: Preview; canWork: boolean }) {
-  const { projectId, branch, state, command, error, logTail } = preview
-  const order = useMutation({ mutationFn: (verb: 'start' | 'restart') => orderPreview(projectId, branch, verb) })
-  const button = (verb: 'start' | 'restart', label: string) =>
-    canWork && (
-      <Button look="primary" busy={order.isPending} onClick={() => order.mutate(verb)}>
-        {label}
-      </Button>
-    )
-  const fault = order.isError ? <p className="mt-2 text-bad">{messageOf(order.error)}</p> : null
-  switch (state) {
-    case 'installing':
-    case 'starting':
-      return (
-        <div className="flex min-h-0 flex-col justify-center gap-3 p-5">
-          <p role="status" className="flex items-center justify-center gap-2 font-medium">
-            <Spinner /> {state === 'installing' ? 'Installing packages…' : 'Starting the dev server…'}
-          </p>
-          {command && <code className="text-center font-mono text-xs text-fg-3">{command}</code>}
-          {logTail && <Output text={logTail} className="min-h-0" />}
-        </div>
-      )
-    case 'crashed':
-      return (
-        <div className="flex min-h-0 flex-col gap-3 p-5">
-          <p role="alert" className="flex items-start gap-2 font-medium">
-            <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-bad" />
-            <span className="min-w-0 break-words">{error ?? 'The dev server stopped.'}</span>
-          </p>
-          <code className="font-mono text-xs text-fg-3">{command}</code>
-          {logTail && <Output text={logTail} className="max-h-none min-h-0 flex-1" />}
-          <div>{button('restart', 'Start again')}</div>
-          {fault}
-        </div>
-      )
-    case 'asleep':
-      return (
-        <Notice icon={Moon} title="The preview is asleep" action={button('start', 'Wake it')}>
-          Nothing ran for a while. It is back within a second or two.{fault}
-        </Notice>
-      )
-    default:
-      return (
-        <Notice icon={MonitorPlay} title="The preview is not running" action={button('start', 'Start the preview')}>
-          {error ?? 'It shows main, live, each time something is merged.'}
-          {fault}
-        </Notice>
-      )
-  }
+/** Main, then what is not merged; a merged branch only while it is the one on show. */
+function shown(branches: readonly Branch[] | undefined, mainBranch: string, branch: string) {
+  const others = (branches ?? []).filter(
+    ({ name, status }) => name !== mainBranch && (status !== 'merged' || name === branch),
+  )
+  const isKnown = branch === mainBranch || others.some(({ name }) => name === branch)
+  return [
+    { name: mainBranch, status: 'active' as const },
+    ...others,
+    ...(isKnown ? [] : [{ name: branch, status: 'active' as const }]),
+  ]
 }
