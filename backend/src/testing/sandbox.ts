@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { SlotId } from '@guildhall/protocol/ids.ts'
 import { createLocalDriver } from '../features/sandbox/drivers/local.ts'
@@ -13,6 +13,10 @@ export async function freshLocalSandbox(): Promise<{
   root: string
   /** One more bridge to its supervisor, as another process would open it. */
   openBridge: () => Promise<Duplex>
+  /** Ends the supervisor without a word, as a killed container does. The files stay. */
+  kill: () => Promise<void>
+  /** Starts it again; answers a session of its own, as the old one is of no use any more. */
+  wake: () => Promise<OpenSession>
   close: () => Promise<void>
 }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'guildhall-test-'))
@@ -22,13 +26,26 @@ export async function freshLocalSandbox(): Promise<{
   await driver.create(spec)
   await driver.start(slotId)
   const root = driver.rootOf(slotId)
-  const session = openSession({ openBridge: () => driver.openBridge(slotId, 'ctl'), root })
+  const sessions: OpenSession[] = []
+  const openOne = () => {
+    const one = openSession({ openBridge: () => driver.openBridge(slotId, 'ctl'), root })
+    sessions.push(one)
+    return one
+  }
   return {
-    session,
+    session: openOne(),
     root,
     openBridge: () => driver.openBridge(slotId, 'ctl'),
+    async kill() {
+      process.kill(Number(await readFile(join(dirname(root), 'supervisor.pid'), 'utf8')), 'SIGKILL')
+    },
+    async wake() {
+      for (const old of sessions) old.close()
+      await driver.start(slotId)
+      return openOne()
+    },
     async close() {
-      session.close()
+      for (const each of sessions) each.close()
       await driver.remove(slotId)
       await driver.close()
       await rm(dataDir, { recursive: true, force: true })

@@ -5,7 +5,7 @@ import type { Role } from '@guildhall/protocol/roles.ts'
 import type { CheckRun } from '@guildhall/protocol/tasks.ts'
 import type { ConversationService } from '../conversations/service.ts'
 import type { PromptService } from '../prompts/service.ts'
-import type { SandboxSession } from '../sandbox/service.ts'
+import type { RunSession } from './session.ts'
 import type { TaskService } from '../tasks/service.ts'
 import { decodeText, listFiles } from './tools/files.ts'
 import { asData, cutMiddle } from './tools/text.ts'
@@ -36,7 +36,7 @@ export async function makeOpening(
     conversationId: ConversationId
     taskId: TaskId | null
   },
-  session: SandboxSession,
+  session: RunSession,
   root: string,
 ): Promise<Opening> {
   const said = await conversations.recent(run.conversationId, earlierMessages)
@@ -58,7 +58,7 @@ export async function makeOpening(
   return { system, first, promptVersion: version, heardSeq: said.at(-1)?.seq ?? 0 }
 }
 
-async function guidanceIn(session: SandboxSession, root: string): Promise<{ path: string; text: string }[]> {
+async function guidanceIn(session: RunSession, root: string): Promise<{ path: string; text: string }[]> {
   const found = await Promise.all(
     guidanceFiles.map(async (path) => {
       const file = await session.readFile(`${root}/${path}`)
@@ -75,7 +75,7 @@ const spoken = ({ sender, content }: Message) => `${sender.kind === 'system' ? '
 async function planMessage(
   said: Message[],
   standing: Awaited<ReturnType<TaskService['standing']>>,
-  session: SandboxSession,
+  session: RunSession,
   root: string,
 ): Promise<string> {
   const lastOfCrew = said.findLastIndex(({ sender }) => sender.kind !== 'user')

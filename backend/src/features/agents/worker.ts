@@ -23,6 +23,7 @@ import { type Ending, Leaving, runLoop } from './loop.ts'
 import { makeOpening } from './opening.ts'
 import { crew } from './roles/crew.ts'
 import { called } from './roles/role.ts'
+import { openRunSession } from './session.ts'
 import {
   changeSeat,
   endRun,
@@ -186,8 +187,7 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
     }
     await deps.authorize(agent, 'project.work', { projectId })
     const seat = (await db.system((tx) => findSeat(tx, run.agentId)))!
-    const session = await deps.sandbox.session(projectId)
-    await session.claim(id, epoch)
+    const session = await openRunSession(deps.sandbox, run, signal)
     const place = await findWorkplace(deps, run, session)
     let isOurs = true
     try {

@@ -1,8 +1,9 @@
 import type { Sha } from '@guildhall/protocol/ids.ts'
 import { invalid } from '../../platform/errors.ts'
 import type { RepositoryService } from '../repository/service.ts'
-import type { SandboxSession, StepRef } from '../sandbox/service.ts'
+import type { StepRef } from '../sandbox/service.ts'
 import type { TaskService } from '../tasks/service.ts'
+import type { RunSession } from './session.ts'
 import type { RunRow } from './store.ts'
 
 /** Where a run works inside the sandbox. */
@@ -33,7 +34,7 @@ export async function findWorkplace(
     tasks: Pick<TaskService, 'document' | 'reviewContext'>
   },
   run: Pick<RunRow, 'id' | 'projectId' | 'taskId' | 'purpose'>,
-  session: SandboxSession,
+  session: RunSession,
 ): Promise<Workplace> {
   if (run.purpose === 'plan' || !run.taskId) {
     const { path, port } = await repository.ensureWorkTree(run.projectId, 'main')
@@ -68,7 +69,7 @@ const envOf = (port: number | null): Record<string, string> => ({
 })
 
 /** Null where no complete checkout stands, such as after a worker that died while making one. */
-async function headAt(session: SandboxSession, root: string): Promise<Sha | null> {
+async function headAt(session: RunSession, root: string): Promise<Sha | null> {
   if (
     !(await session.list('/workspace/review', 1).catch(() => [])).some(({ path }) =>
       path.endsWith(root.slice(root.lastIndexOf('/'))),

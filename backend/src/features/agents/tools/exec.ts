@@ -1,13 +1,14 @@
-import type { SandboxSession, StepRef } from '../../sandbox/service.ts'
+import type { StepRef } from '../../sandbox/service.ts'
+import type { RunSession } from '../session.ts'
 
-export type ExecOutcome = Awaited<ReturnType<SandboxSession['exec']>>
+export type ExecOutcome = Awaited<ReturnType<RunSession['exec']>>
 
 /**
  * What a command left that an earlier worker started: its outcome, waited for when it still runs, or `unknown` when
  * the sandbox never heard of it or was started anew since.
  */
 export async function harvest(
-  session: SandboxSession,
+  session: RunSession,
   step: StepRef,
   signal: AbortSignal,
   everyMs = 200,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { SandboxSession } from '../../sandbox/service.ts'
+import type { RunSession } from '../session.ts'
 
 export const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 export const shortHash = (hash: string) => hash.slice(0, 8)
@@ -21,7 +21,7 @@ export function decodeText(bytes: Buffer): string | null {
 }
 
 /** Files of a work tree that git knows or would add, relative paths, sorted; ignored ones are left out. */
-export async function listFiles(session: SandboxSession, root: string, signal?: AbortSignal): Promise<string[]> {
+export async function listFiles(session: RunSession, root: string, signal?: AbortSignal): Promise<string[]> {
   const { stdout } = await session.exec({
     argv: ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate'],
     cwd: root,

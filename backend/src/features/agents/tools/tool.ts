@@ -4,7 +4,8 @@ import { type ToolArgument, ToolArguments, type ToolName } from '@guildhall/prot
 import type { ConversationId, ProjectId, RunId, TaskId, UserId } from '@guildhall/protocol/ids.ts'
 import { z } from 'zod'
 import type { RepositoryService } from '../../repository/service.ts'
-import type { SandboxSession, StepRef } from '../../sandbox/service.ts'
+import type { StepRef } from '../../sandbox/service.ts'
+import type { RunSession } from '../session.ts'
 import type { TaskService } from '../../tasks/service.ts'
 import type { RoleFile } from '../roles/role.ts'
 
@@ -48,7 +49,7 @@ export interface RunFacts {
 }
 
 export interface ToolContext {
-  session: SandboxSession
+  session: RunSession
   /** The work tree, absolute inside the sandbox. */
   root: string
   env: Record<string, string>
