@@ -216,6 +216,17 @@ CREATE TABLE "git_branches" (
 	CONSTRAINT "git_branches_project_id_name_pk" PRIMARY KEY("project_id","name")
 );
 --> statement-breakpoint
+CREATE TABLE "egress_hosts" (
+	"project_id" uuid NOT NULL,
+	"target" text NOT NULL,
+	"allowed_by" uuid,
+	"allowed_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"sent_bytes" bigint DEFAULT 0 NOT NULL,
+	"received_bytes" bigint DEFAULT 0 NOT NULL,
+	"last_used_at" timestamp with time zone,
+	CONSTRAINT "egress_hosts_project_id_target_pk" PRIMARY KEY("project_id","target")
+);
+--> statement-breakpoint
 CREATE TABLE "containers" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"project_id" uuid,
@@ -355,6 +366,8 @@ ALTER TABLE "project_members" ADD CONSTRAINT "project_members_user_id_users_id_f
 ALTER TABLE "projects" ADD CONSTRAINT "projects_owner_id_users_id_fk" FOREIGN KEY ("owner_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "projects" ADD CONSTRAINT "projects_template_slug_project_templates_slug_fk" FOREIGN KEY ("template_slug") REFERENCES "public"."project_templates"("slug") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "git_branches" ADD CONSTRAINT "git_branches_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "egress_hosts" ADD CONSTRAINT "egress_hosts_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "egress_hosts" ADD CONSTRAINT "egress_hosts_allowed_by_users_id_fk" FOREIGN KEY ("allowed_by") REFERENCES "public"."users"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "containers" ADD CONSTRAINT "containers_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "check_runs" ADD CONSTRAINT "check_runs_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "check_runs" ADD CONSTRAINT "check_runs_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint

@@ -31,7 +31,14 @@ export interface TestSandboxes {
 /** Real sandboxes for a test: with `engine: 'local'` as processes, else in containers labelled as a test's. */
 export async function freshSandboxes(
   db: Database,
-  { engine = 'auto' }: { engine?: 'auto' | 'local' } = {},
+  {
+    engine = 'auto',
+    network = {},
+  }: {
+    engine?: 'auto' | 'local'
+    /** The internet behind allowed hosts, played by the test. */
+    network?: Parameters<typeof createSandboxService>[0]['network']
+  } = {},
 ): Promise<TestSandboxes> {
   const dataDir = await mkdtemp(join(tmpdir(), 'guildhall-test-'))
   const config: SandboxConfig = {
@@ -57,6 +64,7 @@ export async function freshSandboxes(
         return { path, port: 3_000 }
       },
       labels: { [testLabel]: '1' },
+      network,
       log: createLog({ level: 'fatal' }),
     })
     services.push(service)

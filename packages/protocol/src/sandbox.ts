@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ProjectId, TerminalId, Timestamp } from './ids.ts'
+import { ProjectId, TerminalId, Timestamp, UserId } from './ids.ts'
 
 export const SandboxState = z.enum([
   'none',
@@ -62,3 +62,15 @@ export const Terminal = z.object({
 export type Terminal = z.infer<typeof Terminal>
 
 export const ContainerLogs = z.object({ lines: z.array(z.string()), dropped: z.int() })
+
+/** An exact `host:port` that code in a project's sandboxes may reach, because an owner said so. Bytes since then. */
+export const AllowedHost = z.object({
+  target: z.string(),
+  allowedBy: UserId.nullable(),
+  allowedAt: Timestamp,
+  sentBytes: z.int(),
+  receivedBytes: z.int(),
+  lastUsedAt: Timestamp.nullable(),
+})
+export type AllowedHost = z.infer<typeof AllowedHost>
+export const AllowedHostAnswer = z.object({ host: AllowedHost })

@@ -135,7 +135,7 @@ const say = (projectId: ProjectId, target: string) =>
     appendEvent(tx, projectTopic(projectId), {
       type: 'egress.refused',
       actor: house,
-      data: { target, reason: 'test' },
+      data: { target, reason: 'test', allow: null },
     }),
   )
 
@@ -215,8 +215,8 @@ describe('a topic', () => {
     await say(first, 'mine')
     await say(second, 'yours')
     await Promise.all([one.until('event'), other.until('event')])
-    expect(one.events().map(({ data }) => data)).toEqual([{ target: 'mine', reason: 'test' }])
-    expect(other.events().map(({ data }) => data)).toEqual([{ target: 'yours', reason: 'test' }])
+    expect(one.events().map(({ data }) => data)).toEqual([{ target: 'mine', reason: 'test', allow: null }])
+    expect(other.events().map(({ data }) => data)).toEqual([{ target: 'yours', reason: 'test', allow: null }])
   })
 
   test('a reader that missed too much, or comes from another log, is told to fetch anew', async () => {
@@ -239,7 +239,7 @@ describe('a topic', () => {
     reader.send({ op: 'subscribe', topic })
     await reader.until('subscribed')
     const rolledBack = db.system(async (tx) => {
-      const data = { target: 'never', reason: 'test' }
+      const data = { target: 'never', reason: 'test', allow: null }
       await appendEvent(tx, topic, { type: 'egress.refused', actor: house, data })
       throw new Error('rolled back')
     })
@@ -267,7 +267,7 @@ describe('a topic', () => {
         appendEvent(tx, topic, {
           type: 'egress.refused',
           actor: house,
-          data: { target: 'far', reason: 'test' },
+          data: { target: 'far', reason: 'test', allow: null },
         }),
       )
     } finally {

@@ -1,3 +1,4 @@
+import net, { type AddressInfo } from 'node:net'
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { SlotId } from '@guildhall/protocol/ids.ts'
 import { eq } from 'drizzle-orm'
@@ -19,13 +20,30 @@ import { slotTable } from './table.ts'
 let database: TestDatabase
 let world: TestSandboxes
 let owner: Actor & { kind: 'user' }
+/** The network behind public addresses, played on loopback; what was dialled of it. */
+let internet: net.Server
+const dialled: string[] = []
 beforeAll(async () => {
   database = await freshDatabase()
-  world = await freshSandboxes(database.db)
+  internet = net.createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello'))
+  })
+  await new Promise<void>((done) => internet.listen(0, '127.0.0.1', done))
+  world = await freshSandboxes(database.db, {
+    network: {
+      resolve: async (host) => [host === 'inward.example.org' ? '192.168.0.1' : '8.8.8.8'],
+      async dial(address, port) {
+        dialled.push(`${address} ${port}`)
+        return net.connect((internet.address() as AddressInfo).port, '127.0.0.1')
+      },
+    },
+  })
   owner = await freshUser(database.db)
 }, 300_000)
 afterAll(async () => {
   await world.close()
+  internet.close()
   await database.close()
 })
 
@@ -51,6 +69,35 @@ test('what the sandbox asks of the outside goes through the keeper, a refusal is
   const later = await next.session(projectId)
   expect((await later.exec({ argv: ask('/-/ping') })).stdout.toString()).toBe('{}')
   expect((await later.exec({ argv: ['sh', '-c', 'echo still here'] })).exitCode).toBe(0)
+}, 120_000)
+
+test('a host that an owner allows is reached at once, through the address that was checked, until it is withdrawn', async () => {
+  const projectId = await freshProject(database.db, owner)
+  const { hosts } = world.sandbox
+  const session = await world.sandbox.session(projectId)
+  // A proxy tunnel, then plain words through it: the test's own server speaks no TLS.
+  const get = async (target: string) => {
+    const argv = ['curl', '-s', '-m', '20', '-p', '-w', ' %{http_connect} %{http_code}', `http://${target}/`]
+    return (await session.exec({ argv })).stdout.toString().trim()
+  }
+  expect(await get('api.example.org:8080')).toBe('403 000')
+  await hosts.allow(owner, projectId, 'api.example.org:8080')
+  expect(await get('api.example.org:8080')).toBe('hello 200 200')
+  expect(dialled).toEqual(['8.8.8.8 8080'])
+  expect(await get('api.example.org:8081')).toBe('403 000')
+
+  await hosts.allow(owner, projectId, 'inward.example.org:80')
+  expect(await get('inward.example.org:80')).toBe('403 000')
+  expect(dialled).toHaveLength(1)
+  const lastUse = async () =>
+    (await hosts.list(owner, projectId)).map(({ target, receivedBytes }) => [target, receivedBytes])
+  await expect.poll(lastUse).toEqual([
+    ['api.example.org:8080', 62],
+    ['inward.example.org:80', 0],
+  ])
+
+  await hosts.withdraw(owner, projectId, 'api.example.org:8080')
+  expect(await get('api.example.org:8080')).toBe('403 000')
 }, 120_000)
 
 test('what no row knows is swept, after a second look; what belongs to others stays; a dead maker’s throw-away goes', async () => {

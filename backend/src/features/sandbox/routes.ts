@@ -1,6 +1,14 @@
 import { ProjectId, TerminalId } from '@guildhall/protocol/ids.ts'
 import { page } from '@guildhall/protocol/paging.ts'
-import { ContainerLogs, Exec, ExecResult, SandboxAnswer, Terminal } from '@guildhall/protocol/sandbox.ts'
+import {
+  AllowedHost,
+  AllowedHostAnswer,
+  ContainerLogs,
+  Exec,
+  ExecResult,
+  SandboxAnswer,
+  Terminal,
+} from '@guildhall/protocol/sandbox.ts'
 import { z } from 'zod'
 import type { FastifyPluginAsyncZod } from '../../platform/http/zod.ts'
 import type { SandboxService } from './service.ts'
@@ -8,8 +16,10 @@ import { Stats } from './session/messages.ts'
 
 const InProject = z.object({ projectId: ProjectId })
 const OfTerminal = InProject.extend({ terminalId: TerminalId })
+const OfHost = InProject.extend({ target: z.string().max(300) })
 const read = { access: 'project.read' } as const
 const work = { access: 'project.work' } as const
+const manage = { access: 'project.manage' } as const
 const Reason = z.strictObject({ reason: z.string().max(500).optional() }).optional()
 
 /** Mounted at /api. */
@@ -67,6 +77,34 @@ export const sandboxRoutes: FastifyPluginAsyncZod<{ sandbox: SandboxService }> =
       schema: { summary: 'Run a command', params: InProject, body: Exec, response: { 200: ExecResult } },
     },
     async ({ actor, params, body }) => sandbox.exec(actor, params.projectId, body),
+  )
+  app.get(
+    '/projects/:projectId/egress',
+    {
+      config: read,
+      schema: {
+        summary: 'Hosts that its code may reach besides the package mirrors',
+        params: InProject,
+        response: { 200: page(AllowedHost) },
+      },
+    },
+    async ({ actor, params }) => ({ items: await sandbox.hosts.list(actor, params.projectId), nextCursor: null }),
+  )
+  app.put(
+    '/projects/:projectId/egress/:target',
+    {
+      config: manage,
+      schema: { summary: 'Allow an exact host:port', params: OfHost, response: { 200: AllowedHostAnswer } },
+    },
+    async ({ actor, params }) => ({ host: await sandbox.hosts.allow(actor, params.projectId, params.target) }),
+  )
+  app.delete(
+    '/projects/:projectId/egress/:target',
+    { config: manage, schema: { summary: 'Allow it no longer', params: OfHost, response: { 204: z.null() } } },
+    async ({ actor, params }, reply) => {
+      await sandbox.hosts.withdraw(actor, params.projectId, params.target)
+      return reply.code(204).send(null)
+    },
   )
   app.get(
     '/projects/:projectId/terminals',

@@ -14,7 +14,8 @@ import type { SandboxDriver } from './driver.ts'
 import { createDockerDriver } from './drivers/docker.ts'
 import { createLocalDriver } from './drivers/local.ts'
 import { createNoDriver } from './drivers/none.ts'
-import { createEgress } from './egress/egress.ts'
+import { createAllowedHosts } from './egress/allowed.ts'
+import { createEgress, type Egress, type EgressOptions } from './egress/egress.ts'
 import { createFreshSandboxes, createThrowaways } from './fresh.ts'
 import { createSandboxImage } from './image.ts'
 import { createKeeper } from './keeper.ts'
@@ -63,6 +64,7 @@ export function createSandboxService({
   log,
   labels = {},
   driver = driverFor(config, labels),
+  network = {},
 }: {
   db: Database
   authorize: Authorize
@@ -72,6 +74,8 @@ export function createSandboxService({
   log: Log
   labels?: Record<string, string>
   driver?: SandboxDriver
+  /** How names are resolved and addresses reached; a test plays the internet here. */
+  network?: Pick<EgressOptions, 'resolve' | 'dial'>
 }) {
   const keeperName = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
   const sandboxImage = createSandboxImage({
@@ -82,20 +86,25 @@ export function createSandboxService({
     log,
   })
   const sessions = createSessions(driver)
-  const egress = createEgress({
+  const allowedHosts = createAllowedHosts({
+    db,
+    authorize,
+    onWithdrawn: (projectId) =>
+      void egress
+        .recheck(projectId)
+        .catch((error: unknown) => log.warn({ err: error, projectId }, 'open connections were not looked at')),
+  })
+  const egress: Egress = createEgress({
     npmRegistry: config.npmRegistry,
     pypiIndex: config.pypiIndex,
     cacheDir: join(config.dataDir, 'packages'),
-    // Nobody can allow a host yet: only the package mirrors are open.
-    allowedHosts: () => [],
-    onRefused: (projectId, target, reason) =>
+    allowedHosts: allowedHosts.targetsOf,
+    onRefused: (projectId, refusal) =>
       db.system(async (tx) => {
-        await appendEvent(tx, projectTopic(projectId), {
-          type: 'egress.refused',
-          actor: house,
-          data: { target, reason },
-        })
+        await appendEvent(tx, projectTopic(projectId), { type: 'egress.refused', actor: house, data: refusal })
       }),
+    onTraffic: allowedHosts.addTraffic,
+    ...network,
     log,
   })
   const keeper = createKeeper({ db, driver, egress, name: keeperName, log })
@@ -206,6 +215,12 @@ export function createSandboxService({
       await authorize(actor, 'project.read', { projectId })
       const session = await running(projectId)
       return session ? session.stats() : null
+    },
+    /** What its code may reach besides the package mirrors. */
+    hosts: {
+      list: allowedHosts.list,
+      allow: allowedHosts.allow,
+      withdraw: allowedHosts.withdraw,
     },
     terminals: terminals.door,
     listTerminals: (actor: Actor, projectId: ProjectId): Promise<Terminal[]> => terminals.list(actor, projectId),

@@ -1,8 +1,9 @@
-import type { ProjectId, SlotId } from '@guildhall/protocol/ids.ts'
+import type { ProjectId, SlotId, UserId } from '@guildhall/protocol/ids.ts'
 import type { SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
 import { sql } from 'drizzle-orm'
-import { integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at, createdAt, id, ref, updatedAt } from '../../platform/db/columns.ts'
+import { userTable } from '../identity/table.ts'
 import { projectTable } from '../projects/table.ts'
 
 /** A slot is container + volume + uid made together. The engine's truth wins over this row. */
@@ -34,4 +35,21 @@ export const slotTable = pgTable(
       .where(sql`${table.projectId} is not null`),
     uniqueIndex('containers_uid').on(table.uid),
   ],
+)
+
+/** What code in a project's sandboxes may reach besides the package mirrors; exact `host:port` in lower case. */
+export const allowedHostTable = pgTable(
+  'egress_hosts',
+  {
+    projectId: ref<ProjectId>()
+      .notNull()
+      .references(() => projectTable.id, { onDelete: 'cascade' }),
+    target: text().notNull(),
+    allowedBy: ref<UserId>().references(() => userTable.id, { onDelete: 'set null' }),
+    allowedAt: createdAt(),
+    sentBytes: bigint({ mode: 'number' }).notNull().default(0),
+    receivedBytes: bigint({ mode: 'number' }).notNull().default(0),
+    lastUsedAt: at(),
+  },
+  (table) => [primaryKey({ columns: [table.projectId, table.target] })],
 )

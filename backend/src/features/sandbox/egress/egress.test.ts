@@ -12,7 +12,7 @@ import { afterEach, expect, test } from 'vitest'
 import { newId } from '../../../platform/ids.ts'
 import { createLog } from '../../../platform/log.ts'
 import type { Dial } from './connect.ts'
-import { createEgress, type EgressOptions } from './egress.ts'
+import { createEgress, type EgressOptions, type Refusal } from './egress.ts'
 import { disguises, inward } from './disguises.ts'
 
 const cleanUps: (() => unknown)[] = []
@@ -32,12 +32,13 @@ async function sandboxWith(options: Partial<EgressOptions> = {}) {
     pypiIndex: null,
     cacheDir,
     allowedHosts: () => [],
-    onRefused: (_projectId, target, reason) => void refusals.push(`${target} | ${reason}`),
+    onRefused: (_projectId, { target, reason }) => void refusals.push(`${target} | ${reason}`),
     log: createLog({ level: 'silent' }),
     ...options,
   })
   const [inside, outside] = duplexPair()
-  egress.attach(newId<ProjectId>(), http2.performServerHandshake(outside))
+  const projectId = newId<ProjectId>()
+  egress.attach(projectId, http2.performServerHandshake(outside))
   const client = http2.connect('http://keeper', { createConnection: () => inside })
   cleanUps.push(() => egress.close())
   cleanUps.push(() => client.destroy())
@@ -57,7 +58,7 @@ async function sandboxWith(options: Partial<EgressOptions> = {}) {
       if (headers[':method'] !== 'CONNECT') stream.end(body)
     })
   const get = (path: string, headers = {}) => ask({ ':method': 'GET', ':path': path, ...headers })
-  return { ask, get, refusals, egress, client }
+  return { ask, get, refusals, egress, client, projectId }
 }
 
 /** A registry as on the network: one package `left`, whose document and file are counted. */
@@ -262,6 +263,92 @@ test('code that tries the same in a loop is told about once a minute', async () 
   expect(refusals).toEqual(['example.com:443 | This host is not on the list of the project'])
   for (let i = 0; i < 300; i++) await ask({ ':method': 'CONNECT', ':authority': `n${i}.example.com:443` })
   expect(refusals.length).toBe(200)
+})
+
+test('a refusal names what an owner could allow, and only where that would help', async () => {
+  const refusals: Refusal[] = []
+  const { ask } = await sandboxWith({
+    allowedHosts: () => ['inward.example.com:443'],
+    resolve: async () => ['10.0.0.7'],
+    onRefused: (_projectId, refusal) => void refusals.push(refusal),
+  })
+  for (const authority of ['API.Example.com:8443', '127.0.0.1:80', 'inward.example.com:443', 'localhost:5432']) {
+    expect((await ask({ ':method': 'CONNECT', ':authority': authority })).status).toBe(403)
+  }
+  await ask({ ':method': 'PUT', ':path': '/left' })
+  expect(refusals.map(({ target, allow }) => [target, allow])).toEqual([
+    ['API.Example.com:8443', 'api.example.com:8443'],
+    ['127.0.0.1:80', null],
+    ['inward.example.com:443', null],
+    ['localhost:5432', null],
+    ['PUT /left', null],
+  ])
+})
+
+test('a host that was just allowed and leads inward is told about once more', async () => {
+  const allowed: string[] = []
+  const { ask, refusals } = await sandboxWith({ allowedHosts: () => allowed, resolve: async () => ['169.254.169.254'] })
+  const connect = () => ask({ ':method': 'CONNECT', ':authority': 'metadata.example.com:80' })
+  await connect()
+  allowed.push('metadata.example.com:80')
+  for (let i = 0; i < 3; i++) await connect()
+  expect(refusals).toEqual([
+    'metadata.example.com:80 | This host is not on the list of the project',
+    'metadata.example.com:80 | metadata.example.com resolves to 169.254.169.254, which is not an address of the public internet',
+  ])
+})
+
+test('an address that does not answer leaves the next one that was checked', async () => {
+  const { dial } = await internet()
+  const tried: string[] = []
+  const { client } = await sandboxWith({
+    allowedHosts: () => ['api.example.com:443'],
+    resolve: async () => ['2606:4700::1', '8.8.8.8'],
+    dial: (address, port) => {
+      tried.push(address)
+      return address.includes(':') ? Promise.reject(new Error('no route')) : dial(address, port)
+    },
+  })
+  expect(await connectTo(client, 'api.example.com:443').status).toBe(200)
+  expect(tried).toEqual(['2606:4700::1', '8.8.8.8'])
+})
+
+test('a connection ends when its host is taken off the list, and what it carried is counted', async () => {
+  const { dial } = await internet()
+  const allowed = new Set(['api.example.com:443', 'other.example.com:443'])
+  const carried: unknown[] = []
+  const { client, egress, projectId } = await sandboxWith({
+    allowedHosts: () => [...allowed],
+    resolve: async () => ['8.8.8.8'],
+    onTraffic: (_projectId, target, traffic) => void carried.push([target, traffic]),
+    dial,
+  })
+  const [gone, stays] = [connectTo(client, 'api.example.com:443'), connectTo(client, 'other.example.com:443')]
+  expect([await gone.status, await stays.status]).toEqual([200, 200])
+  const echo = new Promise<void>((done) => gone.stream.once('data', () => done()))
+  gone.stream.write('hello')
+  await echo
+  const ended = new Promise((done) => gone.stream.on('close', done))
+  gone.stream.on('error', () => undefined)
+  allowed.delete('api.example.com:443')
+  await egress.recheck(projectId)
+  await ended
+  await expect.poll(() => carried).toEqual([['api.example.com:443', { sentBytes: 5, receivedBytes: 5 }]])
+  expect(stays.stream.destroyed).toBe(false)
+})
+
+test('a crowd does not pass the bound of connections together', async () => {
+  const { dial } = await internet()
+  const { client } = await sandboxWith({
+    allowedHosts: () => ['api.example.com:443'],
+    // Slow enough that all of them are looked at before the first one stands.
+    resolve: () => new Promise((done) => setTimeout(() => done(['8.8.8.8']), 50)),
+    dial,
+    maxConnections: 3,
+  })
+  const crowd = Array.from({ length: 12 }, () => connectTo(client, 'api.example.com:443').status)
+  const statuses = await Promise.all(crowd)
+  expect(statuses.filter((status) => status === 200)).toHaveLength(3)
 })
 
 test('an allowed host is reached at the address that was checked, resolved once', async () => {

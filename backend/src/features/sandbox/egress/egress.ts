@@ -5,7 +5,7 @@ import type { ProjectId } from '@guildhall/protocol/ids.ts'
 import { isAppError } from '../../../platform/errors.ts'
 import type { Log } from '../../../platform/log.ts'
 import { createCache } from './cache.ts'
-import { createConnectProxy, dialDirectly, type Dial } from './connect.ts'
+import { createConnectProxy, dialDirectly, type Dial, type Traffic } from './connect.ts'
 import { readNpmSettings, readPypiIndexes } from './host-settings.ts'
 import { createLimit } from './limit.ts'
 import { createNpmMirror } from './npm.ts'
@@ -23,8 +23,10 @@ export type EgressOptions = {
   cacheDir: string
   /** Exact `host:port` pairs an owner allowed. */
   allowedHosts(projectId: ProjectId): Promise<readonly string[]> | readonly string[]
-  /** Tells the project what was refused and why: a target once a minute. Not awaited; its failures are logged. */
-  onRefused(projectId: ProjectId, target: string, reason: string): Promise<void> | void
+  /** Tells the project what was refused and why: the same once a minute. Not awaited; its failures are logged. */
+  onRefused(projectId: ProjectId, refusal: Refusal): Promise<void> | void
+  /** What a connection to an allowed host carried, once it has ended. Not awaited; its failures are logged. */
+  onTraffic?(projectId: ProjectId, target: string, traffic: Traffic): Promise<void> | void
   log: Log
   /** How names are resolved; the system's resolver unless a test plays it. */
   resolve?: Resolve
@@ -34,6 +36,9 @@ export type EgressOptions = {
   maxConnections?: number
   maxBytesPerDay?: number
 }
+
+/** `allow`: the `host:port` that an owner could allow; null where that would not help. */
+export type Refusal = { target: string; reason: string; allow: string | null }
 
 const maxToldPerMinute = 200
 
@@ -48,7 +53,11 @@ export function createEgress(options: EgressOptions) {
   const resolve = options.resolve ?? resolveAll
   const cache = createCache({ folder: cacheDir, maxBytes: options.maxCacheBytes ?? 5 * 1024 ** 3 })
   const tunnel = createConnectProxy({
-    allowedHosts: (projectId) => allowedHosts(projectId as ProjectId),
+    allowedHosts,
+    onTraffic(projectId, target, traffic) {
+      const tell = async () => options.onTraffic?.(projectId, target, traffic)
+      tell().catch((error: unknown) => log.warn({ err: error, projectId, target }, 'bytes were not counted'))
+    },
     resolve,
     dial: options.dial ?? dialDirectly,
     maxConnections: options.maxConnections ?? 256,
@@ -96,18 +105,20 @@ export function createEgress(options: EgressOptions) {
   }
 
   /** What a project was told in the last minute: code that tries in a loop must not fill the log. */
-  const told = new Map<ProjectId, { since: number; targets: Set<string> }>()
+  const told = new Map<ProjectId, { since: number; refusals: Set<string> }>()
 
-  function refused(projectId: ProjectId, target: string, reason: string) {
+  function refused(projectId: ProjectId, target: string, reason: string, allow: string | null = null) {
     // The target is the sandbox's own words: cut, and without anything that could break a line.
     const shown = target.replace(/[^\x20-\x7e]/g, '?').slice(0, 300)
     const known = told.get(projectId)
     const minute =
-      known && Date.now() - known.since < 60_000 ? known : { since: Date.now(), targets: new Set<string>() }
+      known && Date.now() - known.since < 60_000 ? known : { since: Date.now(), refusals: new Set<string>() }
     told.set(projectId, minute)
-    if (minute.targets.has(shown) || minute.targets.size >= maxToldPerMinute) return
-    minute.targets.add(shown)
-    const tell = async () => onRefused(projectId, shown, reason)
+    // The reason counts too: a host that was just allowed may be refused for where its name leads.
+    const same = `${shown} ${reason}`
+    if (minute.refusals.has(same) || minute.refusals.size >= maxToldPerMinute) return
+    minute.refusals.add(same)
+    const tell = async () => onRefused(projectId, { target: shown, reason, allow })
     tell().catch((error: unknown) => log.error({ err: error, projectId }, 'a refusal could not be told to the project'))
   }
 
@@ -117,10 +128,10 @@ export function createEgress(options: EgressOptions) {
     if (method === 'CONNECT') {
       const authority = headers[':authority'] ?? ''
       try {
-        await tunnel(projectId, authority, stream)
+        await tunnel.open(projectId, authority, stream)
       } catch (error) {
         if (!(error instanceof Refused)) throw error
-        refused(projectId, authority, error.message)
+        refused(projectId, authority, error.message, error.allow)
         await send(stream, say(403, error.message), headers)
       }
       return
@@ -151,7 +162,11 @@ export function createEgress(options: EgressOptions) {
       session.on('error', (error) => log.debug({ err: error, projectId }, 'egress session ended'))
     },
 
+    /** Ends connections of the project to hosts that are no longer allowed. */
+    recheck: (projectId: ProjectId): Promise<void> => tunnel.recheck(projectId),
+
     async close(): Promise<void> {
+      tunnel.close()
       const built = await settings?.catch(() => null)
       built?.close()
     },

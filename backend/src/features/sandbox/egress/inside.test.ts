@@ -68,7 +68,7 @@ beforeAll(async () => {
     pypiIndex: join(folder, 'index/simple'),
     cacheDir: join(folder, 'cache'),
     allowedHosts: () => [],
-    onRefused: (_projectId, target, reason) => void refusals.push(`${target} | ${reason}`),
+    onRefused: (_projectId, { target, reason }) => void refusals.push(`${target} | ${reason}`),
     log,
   })
   const hasImage = async (name: string) => (await docker.listImages({ filters: { reference: [name] } })).length > 0

@@ -4,8 +4,14 @@ import { isPublicAddress } from './addresses.ts'
 export type Target = { host: string; port: number }
 export type Resolve = (host: string) => Promise<string[]>
 
-/** A refusal with words for the project's log. */
-export class Refused extends Error {}
+/** A refusal with words for the project's log. `allow`: what an owner could allow so that it is none. */
+export class Refused extends Error {
+  readonly allow: string | null
+  constructor(reason: string, { allow, ...options }: ErrorOptions & { allow?: string } = {}) {
+    super(reason, options)
+    this.allow = allow ?? null
+  }
+}
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
