@@ -9,6 +9,7 @@ import {
   register,
   test,
   watchConsole,
+  wear,
   wish,
 } from '../support/fixtures.ts'
 
@@ -45,6 +46,16 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
   await expect(page.locator('.xterm-rows')).toContainText('src/content.ts')
 
   for (const look of looks) await expectClean(page, look)
+
+  // A later wish makes the first promise untrue; the plan says so before anybody says yes to it.
+  await wear(page, looks[0]!)
+  const others = nonce()
+  await page.getByRole('textbox', { name: 'Message to the crew' }).fill(`Add a banner that says "${others}"`)
+  await page.getByRole('button', { name: 'Send' }).click()
+  const plan = page.getByRole('article', { name: 'Plan 2' })
+  await expect(plan).toContainText(`replaces The banner says exactly "${words}"`)
+  await approvePlan(page)
+  await expect(inPreview(page).getByText(others)).toBeVisible({ timeout: 240_000 })
   consoleIsClean()
 })
 

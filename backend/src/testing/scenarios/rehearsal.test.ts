@@ -51,9 +51,9 @@ describe('the manager', () => {
 
   test('names the earlier words of a place as replaced, and no others', () => {
     const kept = [
-      '2/footer/3 · Show a footer at the bottom of the page: The footer says exactly these words (`node -e … -- Below`)',
-      '1/banner/3 · Show a banner at the top of the page: The banner says exactly these words (`node -e … -- Old`)',
-      '1/banner/1 · Show a banner at the top of the page: All tests pass (`npm test`)',
+      '2/footer/3 · Show a footer: Below: The footer says exactly "Below" (`node -e … -- Below`)',
+      '1/banner/3 · Show a banner: Old: The banner says exactly "Old" (`node -e … -- Old`)',
+      '1/banner/1 · Show a banner: Old: All tests pass (`npm test`)',
     ].join('\n')
     const { plan } = planOf(`<data kind="what main keeps">\n${kept}\n</data>\n\n${sentences.banner('New')}`)
     expect(plan.tasks.map(({ replaces }) => replaces)).toEqual([['1/banner/3']])

@@ -41,12 +41,12 @@ const command = (text: string, ...argv: string[]) => ({
   check: { kind: 'command' as const, argv, timeoutMs: 180_000 },
 })
 
-const exactWords = (place: Place) => `The ${place} says exactly these words`
+const exactWords = (place: Place, words: string) => `The ${place} says exactly "${words}"`
 
 function lineTask(place: Place, words: string): PlanTask {
   return {
     key: place,
-    title: place === 'banner' ? 'Show a banner at the top of the page' : 'Show a footer at the bottom of the page',
+    title: `Show a ${place}: ${words}`.slice(0, 120).trim(),
     goal: goalOf(place, words),
     role: 'engineer',
     form: 'short',
@@ -55,7 +55,7 @@ function lineTask(place: Place, words: string): PlanTask {
     criteria: [
       command('All tests pass', 'npm', 'test'),
       command('The page builds', 'npm', 'run', 'build'),
-      command(exactWords(place), ...exactCheck(place, words)),
+      command(exactWords(place, words), ...exactCheck(place, words)),
     ],
     constraints: [],
     boxes: [
@@ -118,9 +118,9 @@ function planFor(wish: string): { text: string; tasks: PlanTask[]; assumptions: 
 
 /** New words for a place make its earlier ones untrue: names them as the platform's list of what main keeps shows them. */
 function replacing(task: PlanTask, { said }: Scene): PlanTask {
-  const kept = said.join('\n').matchAll(/^(\d+\/[a-z0-9-]+\/\d+) · [^\n]*?: (The \w+ says exactly these words) \(`/gm)
-  const mine = new Set(task.criteria.map(({ text }) => text))
-  return { ...task, replaces: [...kept].flatMap(([, name, text]) => (mine.has(text!) ? [name!] : [])) }
+  const place = task.key === 'footer' ? 'footer' : 'banner'
+  const kept = said.join('\n').matchAll(new RegExp(`^(\\d+/[a-z0-9-]+/\\d+) · .*: The ${place} says exactly "`, 'gm'))
+  return { ...task, replaces: [...kept].map(([, name]) => name!) }
 }
 
 function manager(scene: Scene): Reply {

@@ -1,5 +1,6 @@
 import type { Run, ToolStep } from '@guildhall/protocol/agents.ts'
 import type { Message } from '@guildhall/protocol/conversations.ts'
+import type { TaskState } from '@guildhall/protocol/tasks.ts'
 import type { Event } from '@guildhall/protocol/events.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
 import { duration, plural, shortSha } from '../../lib/format.ts'
@@ -102,7 +103,10 @@ const firstLine = (text: string) => text.split('\n', 1)[0]!
 function taskLine(event: Event): { text: string; tone: NoteTone } | null {
   switch (event.type) {
     case 'task.started':
-      return { text: `${roleLook(event.data.task.role).name} started`, tone: 'neutral' }
+      return {
+        text: startWord[event.data.task.state] ?? `${roleLook(event.data.task.role).name} started`,
+        tone: 'neutral',
+      }
     case 'task.finished':
       return { text: `finished with ${plural(event.data.task.claims.length, 'claim')}; checks next`, tone: 'neutral' }
     case 'task.checked': {
@@ -146,6 +150,13 @@ function taskLine(event: Event): { text: string; tone: NoteTone } | null {
     default:
       return null
   }
+}
+
+/** Where a task that had stopped goes on, when that is not with its author. */
+const startWord: Partial<Record<TaskState, string>> = {
+  checking: 'goes on with its checks',
+  reviewing: 'goes on with its review',
+  merging: 'goes on in the merge queue',
 }
 
 /** The chat as a reading of the project's log. */

@@ -44,7 +44,7 @@ export function TaskDocument({ task, work, stop, onResult }: TaskDocumentProps) 
         ))}
       </Section>
       {kept.length > 0 && (
-        <Section title="Promised before, kept">
+        <Section title="Promised before">
           {kept.map(({ result, seq }) => (
             <li key={result.standing} className="grid grid-cols-[18px_1fr_auto] gap-x-2 py-1.5">
               <CheckState passed={result.passed} />

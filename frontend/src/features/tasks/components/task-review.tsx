@@ -11,6 +11,7 @@ import { roleLook } from '../../../lib/roles.ts'
 import { approveTask, cancelTask, isOpen, retryTask, type Work } from '../api.ts'
 import type { EvidenceDoors } from '../evidence.ts'
 import { gates } from '../proof.ts'
+import { brokenPromises } from '../standing.ts'
 import { ChangesDialog } from './changes-dialog.tsx'
 import { StatusChip } from './status-chip.tsx'
 import { TaskDocument } from './task-document.tsx'
@@ -51,12 +52,13 @@ export function TaskReview({ task, work, canWork, diff, ...doors }: TaskReviewPr
           <Actions
             task={task}
             waitsForYes={task.state === 'needs_you' && gates(task, work).review.state === 'passed'}
+            breaksPromises={brokenPromises(task, work.checks[task.id] ?? []).length > 0}
             onRequestChanges={onRequestChanges}
           />
         )}
       </header>
       <div className="min-h-0 flex-1 overflow-auto @2xl:grid @2xl:grid-cols-[1.25fr_1fr] @2xl:content-start @5xl:grid-cols-[minmax(260px,5fr)_minmax(380px,9fr)_minmax(250px,4.6fr)] @5xl:content-stretch @5xl:overflow-hidden">
-        <div className="@5xl:overflow-auto @2xl:border-r @2xl:border-line">
+        <div className="min-w-0 @5xl:overflow-auto @2xl:border-r @2xl:border-line">
           <TaskDocument
             task={task}
             work={work}
@@ -80,10 +82,12 @@ interface ActionsProps {
   task: Task
   /** Every gate but the person's is passed. */
   waitsForYes: boolean
+  /** What is to be decided stands with the promise itself. */
+  breaksPromises: boolean
   onRequestChanges(): void
 }
 
-function Actions({ task, waitsForYes, onRequestChanges }: ActionsProps) {
+function Actions({ task, waitsForYes, breaksPromises, onRequestChanges }: ActionsProps) {
   const hasStopped = task.state === 'failed' || task.state === 'needs_you'
   const cancel = useMutation({ mutationFn: () => cancelTask(task.id, '') })
   const retry = useMutation({ mutationFn: () => retryTask(task.id) })
@@ -101,12 +105,12 @@ function Actions({ task, waitsForYes, onRequestChanges }: ActionsProps) {
           <GitMerge className="size-3.5" /> Approve and queue
         </Button>
       )}
-      {hasStopped && !waitsForYes && (
+      {hasStopped && !waitsForYes && !breaksPromises && (
         <Button size="s" look="primary" busy={retry.isPending} onClick={() => retry.mutate()}>
           <RotateCcw className="size-3.5" /> Try again
         </Button>
       )}
-      {hasStopped && task.branch && (
+      {hasStopped && !breaksPromises && task.branch && (
         <Button size="s" onClick={onRequestChanges}>
           <MessageSquareWarning className="size-3.5" /> Request changes
         </Button>

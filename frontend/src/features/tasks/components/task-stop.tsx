@@ -25,7 +25,11 @@ export function TaskStop({ task, work, canWork, onRequestChanges }: TaskStopProp
     >
       <div className="flex gap-2 px-3 py-2.5">
         <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
-        <Prose text={task.reason} className="min-w-0 flex-1 text-sm" />
+        {/* With a promise the outputs stand beside each one below, as evidence. */}
+        <Prose
+          text={broken.length > 0 ? task.reason.split('\n\n', 1)[0]! : task.reason}
+          className="min-w-0 flex-1 text-sm"
+        />
       </div>
       {broken.length > 0 && (
         <div className="border-t border-warn/30 px-3 py-2.5">
