@@ -14,6 +14,7 @@ import {
   useDrafts,
 } from '../features/realtime/api.ts'
 import { repositoryKeys } from '../features/repository/api.ts'
+import { sandboxKeys } from '../features/sandbox/api.ts'
 import { taskKeys } from '../features/tasks/api.ts'
 import type { Delta, Socket } from '../lib/socket.ts'
 
@@ -41,6 +42,9 @@ export function applyEvent(client: QueryClient, projectId: string, event: Event)
       return again(projectKeys.lists)
     case 'sandbox.changed':
       return void onDetail((detail) => ({ ...detail, container: event.data.container }))
+    case 'egress.allowed':
+    case 'egress.withdrawn':
+      return again(sandboxKeys.hosts(projectId))
     case 'preview.changed': {
       const { preview } = event.data
       return void client.setQueryData<Preview>(previewKeys.of(projectId, preview.branch), preview)

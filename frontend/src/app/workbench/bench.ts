@@ -13,6 +13,8 @@ export interface Bench {
   onOpenTask(taskId: string): void
   /** Opens the output behind an event's number. */
   onEvidence(seq: number): void
+  /** Opens what the sandbox may reach. */
+  onHosts(): void
   onResult(result: CheckResult, seq: number): void
 }
 

@@ -7,6 +7,7 @@ import { ChatPane } from '../../features/conversations/components/chat-pane.tsx'
 import { useProjectLog } from '../../features/realtime/api.ts'
 import { branchList } from '../../features/repository/api.ts'
 import { FileList } from '../../features/repository/components/file-list.tsx'
+import { RefusalLine } from '../../features/sandbox/components/refusal-line.tsx'
 import { readWork } from '../../features/tasks/api.ts'
 import { PlanCard } from '../../features/tasks/components/plan-card.tsx'
 import { TaskList } from '../../features/tasks/components/task-list.tsx'
@@ -52,6 +53,14 @@ export function ChatSide({ bench }: { bench: Bench }) {
             />
           )
         }
+        refusal={(refusal) => (
+          <RefusalLine
+            projectId={projectId}
+            refusal={refusal}
+            canManage={detail.role === 'owner'}
+            onHosts={bench.onHosts}
+          />
+        )}
         composer={
           <ChatComposer
             projectId={projectId}

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Box, GitBranch, Globe, ShieldAlert, TriangleAlert } from 'lucide-react'
 import { previewOf } from '../../features/preview/api.ts'
 import { projectLog, useSocketStatus } from '../../features/realtime/api.ts'
-import { isolationNote, sandboxWord } from '../../features/sandbox/api.ts'
+import { allowedHosts, isolationNote, sandboxWord } from '../../features/sandbox/api.ts'
 import { cn } from '../../lib/cn.ts'
 import { groupedNumber, shortSha } from '../../lib/format.ts'
 import type { SocketStatus } from '../../lib/socket.ts'
@@ -23,6 +23,7 @@ export function StatusBar({ bench }: { bench: Bench }) {
   const { container, project, head } = detail
   const status = useSocketStatus()
   const log = useQuery({ ...projectLog(projectId), select: ({ head, unreadable }) => ({ head, unreadable }) })
+  const hosts = useQuery({ ...allowedHosts(projectId), select: ({ length }) => length }).data ?? 0
   const preview = useQuery({ ...previewOf(projectId, project.defaultBranch), enabled: !isBeingMade(bench) })
   return (
     <footer className="flex h-[26px] shrink-0 items-center gap-5 overflow-hidden border-t border-line bg-surface-1 px-4 text-xs text-fg-2 tabular">
@@ -50,7 +51,17 @@ export function StatusBar({ bench }: { bench: Bench }) {
         )}
         <span className="first-letter:uppercase">{sandboxWord[container.state]}</span>
         {container.state !== 'none' && (
-          <span className={container.isolated ? 'text-fg-3' : 'text-warn'}>· {isolationNote(container)}</span>
+          <button
+            type="button"
+            title="Allowed hosts"
+            onClick={bench.onHosts}
+            className={cn(
+              'focus-inset rounded-sm underline-offset-2 hover:underline',
+              container.isolated ? 'text-fg-3 hover:text-fg' : 'text-warn',
+            )}
+          >
+            · {isolationNote(container, hosts)}
+          </button>
         )}
         {container.state === 'running' && (
           <span className="text-fg-3 max-xl:hidden">

@@ -10,6 +10,7 @@ import { useSession } from '../../features/identity/api.ts'
 import { PasswordBanner } from '../../features/identity/components/password-banner.tsx'
 import { projectDetail } from '../../features/projects/api.ts'
 import { projectLog, socket } from '../../features/realtime/api.ts'
+import { HostsDialog } from '../../features/sandbox/components/hosts-dialog.tsx'
 import { useIsNarrow } from '../../lib/media.ts'
 import { isProblem, messageOf } from '../../lib/request.ts'
 import { followProject } from '../events.ts'
@@ -34,6 +35,7 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
   const isNarrow = useIsNarrow()
   const views = useViews(projectId)
   const [evidence, setEvidence] = useState<Evidence | null>(null)
+  const [areHostsOpen, setHostsOpen] = useState(false)
   const name = detail.data?.project.name
 
   useEffect(() => (hasLog ? followProject(client, socket, projectId) : undefined), [client, hasLog, projectId])
@@ -84,6 +86,7 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
     views,
     onOpenTask: (taskId: string) => views.open({ kind: 'task', taskId }),
     onEvidence: (seq: number) => setEvidence({ seq, result: null }),
+    onHosts: () => setHostsOpen(true),
     onResult: (result: CheckResult, seq: number) => setEvidence({ seq, result }),
   }
   return (
@@ -92,6 +95,12 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
       <PasswordBanner />
       {isNarrow ? <NarrowLayout bench={bench} /> : <DesktopLayout bench={bench} />}
       {!isNarrow && <StatusBar bench={bench} />}
+      <HostsDialog
+        projectId={projectId}
+        canManage={detail.data.role === 'owner'}
+        open={areHostsOpen}
+        onOpenChange={setHostsOpen}
+      />
       <EvidenceDialog projectId={projectId} evidence={evidence} onClose={() => setEvidence(null)} />
     </div>
   )

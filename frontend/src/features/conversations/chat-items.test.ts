@@ -158,6 +158,34 @@ describe('the chat as a reading of the log', () => {
     ])
   })
 
+  test('a refused host is one line however often it is tried, and says so itself when it was allowed', () => {
+    const refused = (target: string, allow: string | null) =>
+      ({ type: 'egress.refused', data: { target, reason: 'not on the list', allow } }) as const
+    const host = { allowedBy: null, allowedAt: at(3), sentBytes: 0, receivedBytes: 0, lastUsedAt: null }
+    const tried = [
+      [0, refused('API.example.com:443', 'api.example.com:443')],
+      [1, refused('10.0.0.1:80', null)],
+      [2, refused('API.example.com:443', 'api.example.com:443')],
+    ] as [number, Fact][]
+    const line = { kind: 'refusal', id: 'e1', target: 'API.example.com:443', reason: 'not on the list' }
+    const shown = { ...line, allow: 'api.example.com:443', at: at(2) }
+    const other = { ...line, id: 'e2', target: '10.0.0.1:80', allow: null, at: at(1), isAllowed: false }
+    expect(chatOf(tried)).toEqual([{ ...shown, isAllowed: false }, other])
+
+    const allowed: [number, Fact] = [3, { type: 'egress.allowed', data: { host: { ...host, target: shown.allow } } }]
+    expect(chatOf([...tried, allowed])).toEqual([{ ...shown, isAllowed: true }, other])
+    const withdrawn: [number, Fact] = [4, { type: 'egress.withdrawn', data: { target: shown.allow } }]
+    expect(chatOf([...tried, allowed, withdrawn])).toEqual([
+      { ...shown, isAllowed: false },
+      other,
+      expect.objectContaining({
+        kind: 'note',
+        text: 'Code in the sandbox may not reach `api.example.com:443` any more.',
+      }),
+    ])
+    expect(chatOf([allowed])).toMatchObject([{ kind: 'note', text: expect.stringContaining('from now on') }])
+  })
+
   test('nothing that was given is changed', () => {
     const facts = logOf([
       [0, begun(run(1), 1)],

@@ -31,6 +31,18 @@ export type ChatItem =
   | { kind: 'plan'; id: string; planId: string }
   | { kind: 'task'; id: string; at: string; taskId: string; title: string; text: string; tone: NoteTone }
   | { kind: 'note'; id: string; at: string; text: string; tone: NoteTone }
+  | Refusal
+
+/** Something outside that the sandbox asked for in vain; `allow` is what an owner could allow. */
+export interface Refusal {
+  kind: 'refusal'
+  id: string
+  at: string
+  target: string
+  reason: string
+  allow: string | null
+  isAllowed: boolean
+}
 
 const noteId = ({ seq }: Event) => `e${seq}`
 const stepId = ({ runId, seq }: ToolStep) => `${runId}.${seq}`
@@ -95,6 +107,25 @@ function runNote(event: Event, run: Run): ChatItem[] {
   if (run.state === 'failed') return note(`${who} had to stop: ${run.error ?? 'no reason was given'}`, 'bad')
   if (run.state === 'cancelled') return note(`${who} was stopped.`, 'neutral')
   return []
+}
+
+/** The same again says nothing new: it stays one line, with the time of the last try. */
+function addRefusal(items: readonly ChatItem[], event: Event & { type: 'egress.refused' }): readonly ChatItem[] {
+  const { target, reason, allow } = event.data
+  const known = items.findIndex((item) => item.kind === 'refusal' && item.target === target && item.reason === reason)
+  if (known >= 0) return items.with(known, { ...(items[known] as Refusal), at: event.at })
+  return [...items, { kind: 'refusal', id: noteId(event), at: event.at, target, reason, allow, isAllowed: false }]
+}
+
+/** A refusal that has its answer says so in its own place; without one before, the change is a line of its own. */
+function settleHost(items: readonly ChatItem[], event: Event, target: string, isAllowed: boolean): readonly ChatItem[] {
+  const isMeant = (item: ChatItem) => item.kind === 'refusal' && item.allow === target
+  const settled = items.map((item) => (isMeant(item) ? { ...(item as Refusal), isAllowed } : item))
+  if (isAllowed && items.some(isMeant)) return settled
+  const text = isAllowed
+    ? `Code in the sandbox may reach \`${target}\` from now on.`
+    : `Code in the sandbox may not reach \`${target}\` any more.`
+  return [...settled, { kind: 'note', id: noteId(event), at: event.at, text, tone: 'neutral' }]
 }
 
 const firstLine = (text: string) => text.split('\n', 1)[0]!
@@ -192,10 +223,12 @@ export const chatFold: Fold<readonly ChatItem[], Event> = {
         ]
       case 'agent.run.finished':
         return [...items, ...runNote(event, event.data.run)]
-      case 'egress.refused': {
-        const text = `The sandbox asked for ${event.data.target} and was refused: ${event.data.reason}`
-        return [...items, { kind: 'note', id: noteId(event), at: event.at, text, tone: 'warn' }]
-      }
+      case 'egress.refused':
+        return addRefusal(items, event)
+      case 'egress.allowed':
+        return settleHost(items, event, event.data.host.target, true)
+      case 'egress.withdrawn':
+        return settleHost(items, event, event.data.target, false)
       default: {
         const line = taskLine(event)
         if (!line || !('task' in event.data)) return items

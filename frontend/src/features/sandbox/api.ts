@@ -1,6 +1,25 @@
-import type { Sandbox } from '@guildhall/protocol/sandbox.ts'
+import { page } from '@guildhall/protocol/paging.ts'
+import { AllowedHost, AllowedHostAnswer, type Sandbox } from '@guildhall/protocol/sandbox.ts'
+import { queryOptions } from '@tanstack/react-query'
 import { z } from 'zod'
+import { plural } from '../../lib/format.ts'
 import { request } from '../../lib/request.ts'
+
+export const sandboxKeys = { hosts: (projectId: string) => ['projects', projectId, 'hosts'] as const }
+
+const egress = (projectId: string) => `/api/projects/${projectId}/egress`
+
+export const allowedHosts = (projectId: string) =>
+  queryOptions({
+    queryKey: sandboxKeys.hosts(projectId),
+    queryFn: async ({ signal }) => (await request(page(AllowedHost), egress(projectId), { signal })).items,
+  })
+
+export const allowHost = (projectId: string, target: string) =>
+  request(AllowedHostAnswer, `${egress(projectId)}/${encodeURIComponent(target)}`, { method: 'PUT' })
+
+export const withdrawHost = (projectId: string, target: string) =>
+  request(z.unknown(), `${egress(projectId)}/${encodeURIComponent(target)}`, { method: 'DELETE' })
 
 export const orderSandbox = (projectId: string, verb: 'start' | 'stop' | 'restart') =>
   request(z.unknown(), `/api/projects/${projectId}/container/${verb}`, { method: 'POST' })
@@ -16,6 +35,8 @@ export const sandboxWord: Record<Sandbox['state'], string> = {
   error: 'sandbox failed',
 }
 
-/** Said on every screen: whether what runs in there is fenced in. */
-export const isolationNote = ({ isolated, driver }: Sandbox): string =>
-  isolated ? `isolated by ${driver}, no network` : 'not isolated: plain processes on this machine'
+/** Said on every screen: whether what runs in there is fenced in, and how many doors the fence has. */
+export function isolationNote({ isolated, driver }: Sandbox, hosts: number): string {
+  if (!isolated) return 'not isolated: plain processes on this machine'
+  return `isolated by ${driver}, ${hosts === 0 ? 'no network' : `no network but ${plural(hosts, 'allowed host')}`}`
+}

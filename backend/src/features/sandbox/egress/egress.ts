@@ -40,7 +40,8 @@ export type EgressOptions = {
 /** `allow`: the `host:port` that an owner could allow; null where that would not help. */
 export type Refusal = { target: string; reason: string; allow: string | null }
 
-const maxToldPerMinute = 200
+/** Each is a line that people see: enough for a build's hosts, and no flood. */
+const maxToldPerMinute = 30
 
 /**
  * The platform's side of a sandbox's only way out. `attach` serves an HTTP/2 server session whose streams the supervisor

@@ -6,7 +6,7 @@ import { Button } from '../../../components/ui/button.tsx'
 import { Skeleton } from '../../../components/ui/skeleton.tsx'
 import { messageOf } from '../../../lib/request.ts'
 import { projectLog, useDrafts } from '../../realtime/api.ts'
-import { type ChatItem, readChat } from '../chat-items.ts'
+import { type ChatItem, type Refusal, readChat } from '../chat-items.ts'
 import { TaskLine, Note, PersonBubble } from './lines.tsx'
 import { DraftTurn, TurnBlock } from './turn.tsx'
 
@@ -14,6 +14,8 @@ interface ChatPaneProps {
   projectId: string
   /** The plan card belongs to tasks; the workbench puts it here. */
   plan(planId: string): ReactNode
+  /** And this line belongs to the sandbox. */
+  refusal(refusal: Refusal): ReactNode
   /** The short name of a task, to stand beside who works on it. */
   taskName(taskId: string): string | null
   composer: ReactNode
@@ -23,7 +25,7 @@ interface ChatPaneProps {
 
 const NEAR_PX = 64
 
-export function ChatPane({ projectId, plan, taskName, composer, onOpenTask, onEvidence }: ChatPaneProps) {
+export function ChatPane({ projectId, plan, refusal, taskName, composer, onOpenTask, onEvidence }: ChatPaneProps) {
   const log = useQuery({ ...projectLog(projectId), select: ({ events }) => readChat(events) })
   const drafts = useDrafts((state) => state.byMessage)
   const scroller = useRef<HTMLDivElement>(null)
@@ -54,6 +56,8 @@ export function ChatPane({ projectId, plan, taskName, composer, onOpenTask, onEv
         return plan(item.planId)
       case 'task':
         return <TaskLine line={item} onOpen={() => onOpenTask(item.taskId)} />
+      case 'refusal':
+        return refusal(item)
       case 'note':
         return <Note note={item} />
     }
