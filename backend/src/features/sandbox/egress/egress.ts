@@ -35,13 +35,14 @@ export type EgressOptions = {
   maxCacheBytes?: number
   maxConnections?: number
   maxBytesPerDay?: number
+  maxToldPerMinute?: number
 }
 
 /** `allow`: the `host:port` that an owner could allow; null where that would not help. */
 export type Refusal = { target: string; reason: string; allow: string | null }
 
 /** Each is a line that people see: enough for a build's hosts, and no flood. */
-const maxToldPerMinute = 30
+const defaultToldPerMinute = 30
 
 /**
  * The platform's side of a sandbox's only way out. `attach` serves an HTTP/2 server session whose streams the supervisor
@@ -50,7 +51,7 @@ const maxToldPerMinute = 30
  * the platform knows by itself, decides about rights.
  */
 export function createEgress(options: EgressOptions) {
-  const { log, cacheDir, onRefused, allowedHosts } = options
+  const { log, cacheDir, onRefused, allowedHosts, maxToldPerMinute = defaultToldPerMinute } = options
   const resolve = options.resolve ?? resolveAll
   const cache = createCache({ folder: cacheDir, maxBytes: options.maxCacheBytes ?? 5 * 1024 ** 3 })
   const tunnel = createConnectProxy({
