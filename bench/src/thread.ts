@@ -1,52 +1,13 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { startProduct } from '../../e2e/support/product.ts'
 import { startModelServer } from '../../backend/src/testing/model-server.ts'
 import { rehearsal, sentences } from '../../backend/src/testing/scenarios/rehearsal.ts'
 import { signUp } from './client.ts'
 import { benchExec } from './exec.ts'
-import { print, type Sample } from './measure.ts'
+import { print } from './measure.ts'
 import { benchPage } from './page.ts'
-import { turnScenario } from './turn-scenario.ts'
+import { benchTurn } from './turn.ts'
 
-/** First figures of the whole path. Everything runs here and now; floors are measured in the same run. */
-
-/** Milliseconds between the requests of one run, without the first ones, while code and caches warm up. */
-function gaps(times: Map<number, number>): Sample {
-  const steps = [...times.keys()].sort((a, b) => a - b).slice(5)
-  return steps
-    .slice(1)
-    .map((step, index) => times.get(step)! - times.get(steps[index]!)!)
-    .sort((a, b) => a - b)
-}
-
-async function benchTurn(): Promise<void> {
-  const times = { bare: new Map<number, number>(), ours: new Map<number, number>() }
-  let into = times.bare
-  const model = await startModelServer({ scenario: turnScenario((step, at) => into.set(step, at)) })
-  const bare = spawn(process.execPath, [fileURLToPath(new URL('bare-loop.ts', import.meta.url)), model.baseUrl], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  const [code] = (await once(bare, 'exit')) as [number]
-  if (code !== 0) throw new Error('the bare loop failed')
-  const product = await startProduct({ modelUrl: model.baseUrl })
-  try {
-    const person = await signUp(product.url)
-    const { project } = await person.call<{ project: { id: string } }>('POST', '/projects', { name: 'Bench' })
-    await person.fact(project.id, 'project.provisioned')
-    into = times.ours
-    await person.call('POST', `/projects/${project.id}/chat`, { content: 'Read.' })
-    await person.fact(project.id, 'agent.run.finished', { everyMs: 1_000 })
-  } finally {
-    await product.stop()
-    await model.close()
-  }
-  console.log('\nOne tool turn: answer → tool → next request (a `read`; ours in the sandbox, every step stored)')
-  const floor = gaps(times.bare)
-  print('bare loop over the same SDK', floor)
-  print('ours', gaps(times.ours), floor)
-}
+/** Figures of the whole path. Everything runs here and now; floors are measured in the same run. */
 
 async function benchThread(): Promise<void> {
   const model = await startModelServer({ scenario: rehearsal })
@@ -86,6 +47,8 @@ async function benchThread(): Promise<void> {
   }
 }
 
-await benchExec()
-await benchTurn()
-await benchThread()
+/** All of them, or the one that is named: `npm run thread -w bench -- turn`. */
+const parts: Record<string, () => Promise<void>> = { exec: benchExec, turn: benchTurn, thread: benchThread }
+const wanted = process.argv[2]
+if (wanted !== undefined && !parts[wanted]) throw new Error(`there is ${Object.keys(parts).join(', ')}; not ${wanted}`)
+for (const [name, part] of Object.entries(parts)) if (wanted === undefined || wanted === name) await part()

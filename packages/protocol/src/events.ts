@@ -44,10 +44,7 @@ export const Fact = z.discriminatedUnion('type', [
   fact('main.moved', z.object({ from: Sha, to: Sha, branch: z.string().nullable(), taskId: TaskId.nullable() })),
   fact('preview.changed', z.object({ preview: Preview })),
   fact('message.sent', z.object({ message: Message })),
-  fact(
-    'usage.recorded',
-    z.object({ runId: RunId, model: z.string(), usage: TokenUsage, costUsd: CostUsd, totalUsd: CostUsd }),
-  ),
+  fact('usage.recorded', z.object({ runId: RunId, model: z.string(), usage: TokenUsage, costUsd: CostUsd })),
   fact('plan.submitted', z.object({ plan: Plan })),
   fact('plan.approved', z.object({ plan: Plan })),
   fact('plan.returned', z.object({ plan: Plan, comment: z.string() })),

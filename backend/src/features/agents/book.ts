@@ -7,17 +7,31 @@ import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
 import type { ConversationService } from '../conversations/service.ts'
 import type { CallPrices, ModelAnswer, ToolUsePart } from '../llm/service.ts'
-import type { UsageService } from '../usage/service.ts'
-import { hold } from './lease.ts'
-import { closeStep, insertStep, type ModelStep, type Step, type ToolOutput, type ToolStepRow } from './ledger.ts'
+import type { SentCall, UsageService } from '../usage/service.ts'
+import { fence } from './lease.ts'
+import {
+  closeStep,
+  insertStep,
+  type ModelInput,
+  type ModelStep,
+  type Step,
+  type ToolOutput,
+  type ToolStepRow,
+} from './ledger.ts'
 import { addCost, type RunRow } from './store.ts'
 import { storableText } from '../../platform/db/storable.ts'
 import { cutMiddle, detailBytes } from './tools/text.ts'
 import type { ToolOutcome } from './tools/tool.ts'
 
+/** A model call under way: its step, and its row in the ledger of money. */
+export interface BegunCall {
+  step: ModelStep
+  sent: SentCall
+}
+
 export interface BookDeps {
   db: Database
-  usage: Pick<UsageService, 'begin' | 'settle' | 'fail'>
+  usage: Pick<UsageService, 'begin' | 'settle' | 'fail' | 'abandon'>
   conversations: Pick<ConversationService, 'post'>
 }
 
@@ -38,7 +52,7 @@ export function createBook(
   const nextSeq = () => (steps.at(-1)?.seq ?? 0) + 1
   const write = <T>(work: (tx: Db) => Promise<T>): Promise<T> =>
     db.as(agent, async (tx) => {
-      await hold(tx, run)
+      await fence(tx, run)
       return work(tx)
     })
 
@@ -99,21 +113,21 @@ export function createBook(
 
     /** Stores that the model is about to be called. A call that an earlier worker never finished is begun again. */
     async beginModel(call: {
-      notes: string[]
-      heardSeq: number
+      /** What is said to the model; reads with the lease held, so that nobody's words fall between two runs. */
+      hear: (tx: Db) => Promise<Pick<ModelInput, 'notes' | 'heardSeq'>>
       model: string
       provider: string
       prices: CallPrices
-    }): Promise<ModelStep> {
+    }): Promise<BegunCall> {
       const last = steps.at(-1)
       const broken = last?.kind === 'model' && !last.output ? last : null
       const seq = broken?.seq ?? nextSeq()
-      const { notes, heardSeq } = broken?.input ?? call
       const { model, provider, prices } = call
       const { projectId, taskId, userId, role } = run
-      const step = await write(async (tx): Promise<ModelStep> => {
-        if (broken) await usage.fail(tx, agent, broken.input.callId)
-        const callId = await usage.begin(tx, {
+      const begun = await write(async (tx): Promise<BegunCall> => {
+        const { notes, heardSeq } = broken?.input ?? (await call.hear(tx))
+        if (broken) await usage.abandon(tx, agent, broken.input.callId)
+        const sent = await usage.begin(tx, {
           userId,
           projectId,
           taskId,
@@ -124,17 +138,17 @@ export function createBook(
           model,
           prices,
         })
-        const input = { notes, heardSeq, messageId: newId<MessageId>(), callId }
+        const input = { notes, heardSeq, messageId: newId<MessageId>(), callId: sent.id as string }
         await insertStep(tx, { runId: run.id, projectId, epoch: run.epoch, seq, kind: 'model', name: model, input })
-        return { seq, kind: 'model', state: 'begun', input, output: null }
+        return { step: { seq, kind: 'model', state: 'begun', input, output: null }, sent }
       })
       if (broken) steps.pop()
-      steps.push(step)
-      return step
+      steps.push(begun.step)
+      return begun
     },
 
     /** Stores the answer, charges it, and posts its text as the seat's message. */
-    async endModel(step: ModelStep, answer: ModelAnswer, messageId: MessageId): Promise<void> {
+    async endModel({ step, sent }: BegunCall, answer: ModelAnswer, messageId: MessageId): Promise<void> {
       await write(async (tx) => {
         const state: StepState = 'done'
         await closeStep(tx, { runId: run.id, seq: step.seq }, { state, output: answer, epoch: run.epoch })
@@ -145,7 +159,7 @@ export function createBook(
           const about = { id: messageId, conversationId, projectId, taskId, runId: run.id }
           await conversations.post(tx, { ...about, actor: agent, sender, kind: 'chat', content })
         }
-        const cost = await usage.settle(tx, agent, step.input.callId, answer.usage)
+        const cost = await usage.settle(tx, agent, sent, answer.usage)
         await addCost(tx, run.id, run.agentId, cost)
       })
       step.output = answer
@@ -153,9 +167,9 @@ export function createBook(
     },
 
     /** The call brought no answer; what the provider had counted is charged. The step stays open. */
-    async failModel(step: ModelStep, spent?: TokenUsage): Promise<void> {
+    async failModel({ sent }: BegunCall, spent?: TokenUsage): Promise<void> {
       await write(async (tx) => {
-        const cost = await usage.fail(tx, agent, step.input.callId, spent)
+        const cost = await usage.fail(tx, agent, sent, spent)
         await addCost(tx, run.id, run.agentId, cost)
       })
     },

@@ -91,11 +91,16 @@ test('every write of an old epoch writes nothing: no step, no event, no message,
   }
   const bookAt = (epoch: number) => createBook({ ...world, db: world.db }, { ...run, epoch }, agent, 'Engineer', [])
   const model = 'rehearsal'
-  const modelCall = { notes: [], heardSeq: 0, model, provider: 'rehearsal', prices: world.llm.prices(model) }
+  const modelCall = {
+    hear: async () => ({ notes: [], heardSeq: 0 }),
+    model,
+    provider: 'rehearsal',
+    prices: world.llm.prices(model),
+  }
   const use = { type: 'tool_use' as const, id: 't1', name: 'read', input: {} }
 
   const zombie = bookAt(1)
-  const modelStep = await zombie.beginModel(modelCall)
+  const begun = await zombie.beginModel(modelCall)
   await expire(id)
   await claim()
   const answer = {
@@ -121,8 +126,8 @@ test('every write of an old epoch writes nothing: no step, no event, no message,
     startedAt: new Date(),
   }
   const tries = [
-    () => zombie.endModel(modelStep, answer, modelStep.input.messageId),
-    () => zombie.failModel(modelStep),
+    () => zombie.endModel(begun, answer, begun.step.input.messageId),
+    () => zombie.failModel(begun),
     () => zombie.beginModel(modelCall),
     () => zombie.beginTool(use, 'read', 'read', null),
     () => zombie.endTool(step, { state: 'done', text: 'x' }),

@@ -61,24 +61,33 @@ export async function listClaimable(db: Db, perProject: number): Promise<Held[]>
   return result.rows
 }
 
+const isOurs = ({ id, epoch }: Held) =>
+  and(eq(runTable.id, id), eq(runTable.epoch, epoch), eq(runTable.state, 'running'))
+
 /**
- * Says that the worker is alive, and fences: the row is locked until the transaction ends, so nobody takes the run
- * over in the middle of a write. Throws LeaseLost. Answers whether somebody asked it to stop.
+ * Stands before every write of a run: its row is locked until the transaction ends, so nobody takes the run over in
+ * the middle. Throws LeaseLost. Changes nothing; that the worker is alive is said by its beat.
  */
-export async function hold(tx: Db, { id, epoch }: Held): Promise<{ isCancelled: boolean }> {
+export async function fence(tx: Db, held: Held): Promise<void> {
+  const [row] = await tx.select({ id: runTable.id }).from(runTable).where(isOurs(held)).for('no key update')
+  if (!row) throw new LeaseLost(held.id, held.epoch)
+}
+
+/** Says that the worker is alive. Throws LeaseLost. Answers whether somebody asked the run to stop. */
+export async function hold(tx: Db, held: Held): Promise<{ isCancelled: boolean }> {
   const [row] = await tx
     .update(runTable)
     .set({ leaseUntil: leaseEnd })
-    .where(and(eq(runTable.id, id), eq(runTable.epoch, epoch), eq(runTable.state, 'running')))
+    .where(isOurs(held))
     .returning({ cancelRequestedAt: runTable.cancelRequestedAt })
-  if (!row) throw new LeaseLost(id, epoch)
+  if (!row) throw new LeaseLost(held.id, held.epoch)
   return { isCancelled: row.cancelRequestedAt !== null }
 }
 
 /** Hands a run back at once, for the next worker to go on. */
-export async function release(tx: Db, { id, epoch }: Held): Promise<void> {
+export async function release(tx: Db, held: Held): Promise<void> {
   await tx
     .update(runTable)
     .set({ leaseUntil: sql`now() - interval '1 second'` })
-    .where(and(eq(runTable.id, id), eq(runTable.epoch, epoch), eq(runTable.state, 'running')))
+    .where(isOurs(held))
 }

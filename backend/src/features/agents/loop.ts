@@ -1,6 +1,7 @@
 import type { RunPurpose } from '@guildhall/protocol/agents.ts'
 import type { MessageId } from '@guildhall/protocol/ids.ts'
 import type { TokenUsage } from '@guildhall/protocol/llm.ts'
+import type { Db } from '../../platform/db/database.ts'
 import { isAppError } from '../../platform/errors.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Log } from '../../platform/log.ts'
@@ -31,7 +32,7 @@ export interface LoopParts {
   stepRef(seq: number, part?: string): ReturnType<ToolContext['step']>
   llm: Pick<LlmService, 'stream' | 'describe' | 'prices'>
   /** What the person said since message `after`, as texts, with the number of the newest. */
-  heard(after: number): Promise<{ texts: string[]; newest: number }>
+  heard(tx: Db, after: number): Promise<{ texts: string[]; newest: number }>
   deltas: { say(messageId: MessageId, text: string): void; end(messageId: MessageId): void }
   /** Ends waiting for the model at once; tools are let finish. */
   leaving: AbortSignal
@@ -109,18 +110,19 @@ async function think(parts: LoopParts, notes: string[]): Promise<string | null> 
     opening.heardSeq,
     ...book.steps.map((step) => (step.kind === 'model' ? step.input.heardSeq : 0)),
   )
-  const heard = await parts.heard(heardSeq)
   const before = book.steps.at(-1)
   // Whoever watched the broken call sees its half message go.
   if (before?.kind === 'model' && !before.output) deltas.end(before.input.messageId)
-  const step = await book.beginModel({
-    notes: [...notes, ...heard.texts],
-    heardSeq: heard.newest,
+  const begun = await book.beginModel({
+    async hear(tx) {
+      const { texts, newest } = await parts.heard(tx, heardSeq)
+      return { notes: [...notes, ...texts], heardSeq: newest }
+    },
     model,
     provider: llm.describe(model).provider,
     prices: llm.prices(model),
   })
-  let { messageId } = step.input
+  let { messageId } = begun.step.input
   try {
     const answer = await llm.stream(
       {
@@ -139,11 +141,11 @@ async function think(parts: LoopParts, notes: string[]): Promise<string | null> 
         },
       },
     )
-    await book.endModel(step, answer, messageId)
+    await book.endModel(begun, answer, messageId)
     return null
   } catch (error) {
     if (!isAppError(error)) throw error
-    await book.failModel(step, (error as { usage?: TokenUsage }).usage)
+    await book.failModel(begun, (error as { usage?: TokenUsage }).usage)
     stopIfLeft(parts)
     return error.message
   } finally {

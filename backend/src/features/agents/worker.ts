@@ -46,11 +46,11 @@ export interface WorkerDeps {
   queue: Queue
   hub: Pick<Hub, 'delta' | 'deltaEnd'>
   llm: Pick<LlmService, 'resolve' | 'stream' | 'describe' | 'prices'>
-  usage: Pick<UsageService, 'begin' | 'settle' | 'fail'>
+  usage: Pick<UsageService, 'begin' | 'settle' | 'fail' | 'abandon'>
   prompts: Pick<PromptService, 'systemPrompt'>
   sandbox: Pick<SandboxService, 'session'>
   repository: Pick<RepositoryService, 'ensureWorkTree' | 'checkOut' | 'publish'>
-  conversations: Pick<ConversationService, 'post' | 'recent'>
+  conversations: Pick<ConversationService, 'post' | 'recent' | 'since'>
   tasks: Pick<
     TaskService,
     'submitPlan' | 'standing' | 'document' | 'tick' | 'finish' | 'reviewContext' | 'verdict' | 'runEnded'
@@ -220,7 +220,7 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
           },
         },
         stepRef: (seq, part) => ({ runId: id, epoch, stepId: part ? `${seq}.${part}` : String(seq) }),
-        heard: (after) => heard(run, after),
+        heard: (tx, after) => heard(tx, run, after),
         deltas: {
           say: (messageId, text) => deps.hub.delta(topic, { messageId, runId: id, role: run.role, text }),
           end: (messageId) => deps.hub.deltaEnd(messageId),
@@ -240,9 +240,9 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
   }
 
   /** A plan run reads on when the person writes again while it is at work. */
-  async function heard(run: RunRow, after: number): Promise<{ texts: string[]; newest: number }> {
+  async function heard(tx: Db, run: RunRow, after: number): Promise<{ texts: string[]; newest: number }> {
     if (run.purpose !== 'plan') return { texts: [], newest: after }
-    const said = (await deps.conversations.recent(run.conversationId, 20)).filter(({ seq }) => seq > after)
+    const said = await deps.conversations.since(tx, run.conversationId, after)
     const texts = said.flatMap(({ sender, content }) => (sender.kind === 'user' ? [content] : []))
     return { texts, newest: said.at(-1)?.seq ?? after }
   }
@@ -275,7 +275,7 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
         actor: house,
         data: { run: toRun(row) },
       })
-      if (run.purpose === 'plan' && end.state === 'done' && (await heard(row, heardSeq)).texts.length > 0)
+      if (run.purpose === 'plan' && end.state === 'done' && (await heard(tx, row, heardSeq)).texts.length > 0)
         await startAgain(tx, row)
       return row
     })

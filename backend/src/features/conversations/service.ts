@@ -13,6 +13,7 @@ import {
   insertMessage,
   listConversations,
   listMessages,
+  listMessagesAfter,
   lockMessageSeq,
 } from './store.ts'
 
@@ -92,6 +93,10 @@ export function createConversationService({ db, authorize }: { db: Database; aut
     /** The last messages for a run's opening, oldest first; the house reads, so the caller has asked for permission. */
     recent: (conversationId: ConversationId, limit: number): Promise<Message[]> =>
       db.system((tx) => listMessages(tx, conversationId, { limit })),
+
+    /** What was said after message `after`, oldest first, as the caller's transaction sees it. */
+    since: (tx: Db, conversationId: ConversationId, after: number): Promise<Message[]> =>
+      listMessagesAfter(tx, conversationId, after),
   }
 }
 export type ConversationService = ReturnType<typeof createConversationService>

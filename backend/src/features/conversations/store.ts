@@ -1,6 +1,6 @@
 import type { Conversation, Message } from '@guildhall/protocol/conversations.ts'
 import type { ConversationId, MessageId, ProjectId } from '@guildhall/protocol/ids.ts'
-import { and, asc, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import { conversationTable, messageTable } from './table.ts'
 
@@ -83,6 +83,17 @@ export async function insertMessage(db: Db, input: typeof messageTable.$inferIns
     .set({ messageSeq: input.seq, lastMessageAt: row!.createdAt })
     .where(eq(conversationTable.id, input.conversationId))
   return toMessage(row!)
+}
+
+/** Messages after number `after`, oldest first, at most 100. */
+export async function listMessagesAfter(db: Db, conversationId: ConversationId, after: number): Promise<Message[]> {
+  const rows = await db
+    .select()
+    .from(messageTable)
+    .where(and(eq(messageTable.conversationId, conversationId), gt(messageTable.seq, after)))
+    .orderBy(asc(messageTable.seq))
+    .limit(100)
+  return rows.map(toMessage)
 }
 
 /** The newest `limit` messages before number `before`, oldest first. */

@@ -2,7 +2,7 @@ import type { ProjectId, RunId, TaskId, UserId } from '@guildhall/protocol/ids.t
 import type { TokenUsage } from '@guildhall/protocol/llm.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
 import type { UsageSummary } from '@guildhall/protocol/usage.ts'
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import type { CallRates } from './price.ts'
 import { costTable } from './table.ts'
@@ -43,33 +43,34 @@ export function ratesOf(row: CostRow): CallRates {
   }
 }
 
-export async function insertCall(db: Db, { prices, ...call }: NewCall): Promise<string> {
+export async function insertCall(db: Db, { prices, ...call }: NewCall): Promise<CostRow> {
   const [row] = await db
     .insert(costTable)
     .values({ ...call, status: 'sent', unitPrices: flatRates(prices) })
-    .returning({ id: costTable.id })
-  return row!.id as string
+    .returning()
+  return row!
 }
 
-/** The row, locked until the transaction ends. */
-export async function lockCall(db: Db, id: string): Promise<CostRow | null> {
+export async function findCall(db: Db, id: string): Promise<CostRow | null> {
   const [row] = await db
     .select()
     .from(costTable)
     .where(eq(costTable.id, id as never))
-    .for('update')
   return row ?? null
 }
 
+/** False when it was closed before: of two that close it, the first one counts. */
 export async function closeCall(
   db: Db,
   id: string,
   values: TokenUsage & { status: 'settled' | 'failed'; costUsd: string; latencyMs: number },
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const closed = await db
     .update(costTable)
     .set(values)
-    .where(eq(costTable.id, id as never))
+    .where(and(eq(costTable.id, id as never), eq(costTable.status, 'sent')))
+    .returning({ id: costTable.id })
+  return closed.length > 0
 }
 
 /** Sums of a project, exact; eight places. */

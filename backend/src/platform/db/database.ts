@@ -1,8 +1,8 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { Topic } from '@guildhall/protocol/events.ts'
-import { sql } from 'drizzle-orm'
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
+import { handleOf } from './handle.ts'
 
 /** A connection or a transaction; a store function cannot tell which, so its caller decides what is atomic. */
 export type Db = Pick<
@@ -61,31 +61,28 @@ export function createDatabase({
   maxConnections?: number
   onPoolError?: (error: Error) => void
 }): Database {
-  const pools = {
-    app: new pg.Pool({
-      connectionString: appUrl,
+  const poolOf = (connectionString: string) => {
+    const pool = new pg.Pool({
+      connectionString,
       max: maxConnections,
+      // A run that waits for its model must not find its connection, and all that was planned on it, gone.
+      min: 2,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
-    }),
-    system: new pg.Pool({
-      connectionString: systemUrl,
-      max: maxConnections,
-      connectionTimeoutMillis: 5_000,
-      keepAlive: true,
-    }),
+    })
+    // A connection that loses its server is replaced. Without listeners the process would die: of the pool for one that
+    // is idle, of its own for one in use, where the statement under way fails and tells whoever waits for it.
+    pool.on('error', onPoolError)
+    pool.on('connect', (connection) => connection.on('error', () => undefined))
+    return pool
   }
-  // An idle client that loses its server is replaced by the pool; without a listener the process would die.
-  pools.app.on('error', onPoolError)
-  pools.system.on('error', onPoolError)
-  const app = drizzle(pools.app, { casing: 'snake_case' })
-  const system = drizzle(pools.system, { casing: 'snake_case' })
+  const pools = { app: poolOf(appUrl), system: poolOf(systemUrl) }
   const listeners = new Set<(topics: Topic[]) => void>()
 
-  async function transact<T>(db: NodePgDatabase, actorId: string | null, work: (tx: Db) => Promise<T>): Promise<T> {
+  async function transact<T>(pool: pg.Pool, actorId: string | null, work: (tx: Db) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await transactOnce(db, actorId, work)
+        return await transactOnce(pool, actorId, work)
       } catch (error) {
         // Of transactions that wait for each other PostgreSQL undoes one; nothing of it happened, so it begins again.
         if (attempt === maxAttempts || !isDeadlock(error)) throw error
@@ -93,22 +90,30 @@ export function createDatabase({
     }
   }
 
-  async function transactOnce<T>(db: NodePgDatabase, actorId: string | null, work: (tx: Db) => Promise<T>): Promise<T> {
+  async function transactOnce<T>(pool: pg.Pool, actorId: string | null, work: (tx: Db) => Promise<T>): Promise<T> {
     const topics = new Set<Topic>()
-    const result = await db.transaction(async (tx) => {
-      touchedTopics.set(tx, topics)
-      if (actorId) await tx.execute(sql`select set_config('app.actor', ${actorId}, true)`)
-      return work(tx)
-    })
-    if (topics.size > 0) for (const listener of listeners) listener([...topics])
-    return result
+    const connection = await pool.connect()
+    const tx = handleOf(connection)
+    touchedTopics.set(tx, topics)
+    try {
+      // One message for both: every transaction begins so.
+      await connection.query(actorId ? `begin; set local app.actor = ${pg.escapeLiteral(actorId)}` : 'begin')
+      const result = await work(tx)
+      await commit(connection)
+      connection.release()
+      if (topics.size > 0) for (const listener of listeners) listener([...topics])
+      return result
+    } catch (error) {
+      await undo(connection)
+      throw error
+    }
   }
 
   return {
     as: (actor, work) =>
-      actor.kind === 'system' ? transact(system, null, work) : transact(app, personBehind(actor), work),
-    system: (work) => transact(system, null, work),
-    anonymous: (work) => transact(app, null, work),
+      actor.kind === 'system' ? transact(pools.system, null, work) : transact(pools.app, personBehind(actor), work),
+    system: (work) => transact(pools.system, null, work),
+    anonymous: (work) => transact(pools.app, null, work),
     onEvents(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -120,4 +125,18 @@ export function createDatabase({
       await Promise.all([pools.app.end(), pools.system.end()])
     },
   }
+}
+
+/** PostgreSQL answers a commit after a failed statement by undoing everything, which nobody may take for a success. */
+async function commit(connection: pg.PoolClient): Promise<void> {
+  const { command } = await connection.query('commit')
+  if (command !== 'COMMIT') throw new Error('a failed statement was passed over: the transaction was undone')
+}
+
+/** Back to the pool, or away with it when not even that can be said to the server, which then undoes by itself. */
+async function undo(connection: pg.PoolClient): Promise<void> {
+  await connection.query('rollback').then(
+    () => connection.release(),
+    (error: Error) => connection.release(error),
+  )
 }

@@ -20,21 +20,22 @@ const asEventActor = (actor: Actor): EventActor => {
  */
 export async function appendEvent(tx: Db, topic: Topic, fact: Fact & { actor: Actor }): Promise<number> {
   const [kind, id] = topic.split(':') as ['user' | 'project', string]
-  const result = await tx.execute<{ seq: string }>(
-    sql`insert into ${topicTable} (topic, seq) values (${topic}, 1)
-        on conflict (topic) do update set seq = ${topicTable}.seq + 1 returning seq`,
-  )
-  const seq = Number(result.rows[0]!.seq)
-  await tx.insert(eventTable).values({
-    topic,
-    seq,
-    projectId: kind === 'project' ? (id as never) : null,
-    userId: kind === 'user' ? (id as never) : null,
-    at: new Date(),
-    type: fact.type,
-    actor: asEventActor(fact.actor),
-    data: storable(fact.data),
-  })
+  const projectId = kind === 'project' ? id : null
+  const userId = kind === 'user' ? id : null
+  const actor = JSON.stringify(asEventActor(fact.actor))
+  const data = JSON.stringify(storable(fact.data))
+  // One statement: between the number and its event lies no way to the server and back.
+  const { rows } = await tx.execute<{ seq: string }>(sql`
+    with head as (
+      insert into ${topicTable} (topic, seq) values (${topic}, 1)
+      on conflict (topic) do update set seq = ${topicTable}.seq + 1 returning seq
+    ), event as (
+      insert into ${eventTable} (topic, seq, project_id, user_id, at, type, actor, data)
+      select ${topic}, seq, ${projectId}::uuid, ${userId}::uuid, ${new Date().toISOString()}::timestamptz, ${fact.type}, ${actor}::jsonb, ${data}::jsonb
+      from head
+    )
+    select seq from head`)
+  const seq = Number(rows[0]!.seq)
   touchTopic(tx, topic)
   return seq
 }
