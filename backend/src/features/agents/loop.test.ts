@@ -19,7 +19,14 @@ let working: { close(): Promise<void> }
 beforeAll(async () => {
   world = await crewWorld(
     { name: 'as told', answer: (scene) => say(scene.role === 'dev_manager' ? manager : engineer, scene) },
-    { logLevel: process.env['TEST_LOG'] ?? 'silent', delayMs: 1 },
+    {
+      logLevel: process.env['TEST_LOG'] ?? 'silent',
+      delayMs: 1,
+      around: (deps) => ({
+        ...deps,
+        db: { ...deps.db, system: (work) => (isAway ? Promise.reject(new Error('away')) : deps.db.system(work)) },
+      }),
+    },
   )
   working = world.agents.work()
 }, 60_000)
@@ -54,6 +61,8 @@ async function startWork(steps: Step[]) {
 }
 const work = async (steps: Step[]) => ended((await startWork(steps)).runId)
 const call = (name: string, input: unknown): Step => ({ tools: [{ name, input }] })
+/** As long as it is set, the worker cannot reach the database for its beats and sweeps. */
+let isAway = false
 const silent: Step = { text: 'I am done, I think.' }
 
 describe('permissions', () => {
@@ -251,4 +260,22 @@ describe('a person', () => {
     await expect(world.agents.seats(stranger, world.projectId)).rejects.toMatchObject({ code: 'not_found' })
     expect(await world.agents.cancelConversation(stranger, world.conversation.id)).toBe(0)
   })
+})
+
+test('a database that is away for a moment stops nobody’s work in a person’s name: the run is taken up again', async () => {
+  const { runId } = await startWork([call('shell', { command: 'sleep 6; echo slept' }), silent, silent])
+  await until(async () => (await detailOf(runId)).steps.some(({ name }) => name === 'shell'))
+  isAway = true
+  setTimeout(() => (isAway = false), 4_500)
+  const detail = await ended(runId)
+  expect(JSON.stringify(detail.steps)).not.toContain('by a person')
+  expect([detail.run.state, detail.run.epoch]).toEqual(['failed', 2])
+  expect(detail.run.error).toBe('It stopped without finishing.')
+}, 40_000)
+
+test('git in shell has the name of the seat, as commits by the tool have', async () => {
+  const commit =
+    'echo x > named.txt && git add -A && git commit -qm "feat(x): by hand" && git log -1 --format="%an <%ae> %cn"'
+  const detail = await work([call('shell', { command: commit }), silent, silent])
+  expect(toolTexts(detail)[0]).toMatch(/Engineer \d+ <engineer@crew\.guildhall> Engineer \d+/)
 })

@@ -51,6 +51,9 @@ export async function runLoop(parts: LoopParts): Promise<Ending> {
   for (;;) {
     for (const call of openCalls(parts.book.steps)) {
       stopIfLeft(parts)
+      // An answer may ask for many things, each of them slow.
+      const late = overTime(parts)
+      if (late) return { state: 'failed', error: late }
       const result = call.begun ? await goOn(parts, call.begun) : await act(parts, call.use)
       if (result.endsRun) return { state: 'done' }
     }
@@ -79,6 +82,11 @@ function stopIfLeft({ leaving, context }: LoopParts): void {
   if (leaving.aborted) throw new Leaving('the worker is going down')
 }
 
+/** Whose lease is lost writes nothing, above all not that a person stopped it: whoever comes next goes on from here. */
+function stopIfLost({ context: { signal } }: LoopParts): void {
+  if (signal.aborted && signal.reason instanceof LeaseLost) throw signal.reason
+}
+
 function wasHandedIn({ steps }: Book): boolean {
   const last = steps.at(-1)
   return last?.kind === 'tool' && last.output?.endsRun === true
@@ -94,10 +102,15 @@ function afterSilence({ book, purpose }: LoopParts, answer: ModelAnswer): Ending
   return null
 }
 
-function overLimit({ book, role, startedAt }: LoopParts): string | null {
-  const { steps, minutes } = role.limits
-  const taken = book.steps.filter(({ kind }) => kind === 'model').length
+function overLimit(parts: LoopParts): string | null {
+  const { steps } = parts.role.limits
+  const taken = parts.book.steps.filter(({ kind }) => kind === 'model').length
   if (taken >= steps) return `It reached its limit of ${steps} steps without finishing.`
+  return overTime(parts)
+}
+
+function overTime({ role, startedAt }: LoopParts): string | null {
+  const { minutes } = role.limits
   if (Date.now() - startedAt.getTime() > minutes * 60_000)
     return `It reached its limit of ${minutes} minutes without finishing.`
   return null
@@ -179,6 +192,7 @@ async function goOn(parts: LoopParts, step: ToolStepRow): Promise<ToolOutput> {
 
 async function finishTool(parts: LoopParts, step: ToolStepRow, work: () => Promise<ToolOutcome>): Promise<ToolOutput> {
   const outcome = await guarded(parts, work)
+  stopIfLost(parts)
   if (!parts.context.signal.aborted) return parts.book.endTool(step, outcome)
   await parts.book.endTool(step, {
     state: 'interrupted',
@@ -204,11 +218,13 @@ function permit(parts: LoopParts, use: ToolUsePart, seq: number): { call: ToolCa
 }
 
 /** A tool that breaks is a result too. Only a lost lease goes past, since then nothing may be written any more. */
-async function guarded<T>({ log, context }: LoopParts, work: () => Promise<T>): Promise<T | ToolOutcome> {
+async function guarded<T>(parts: LoopParts, work: () => Promise<T>): Promise<T | ToolOutcome> {
   try {
     return await work()
   } catch (error) {
+    const { log, context } = parts
     if (error instanceof LeaseLost) throw error
+    stopIfLost(parts)
     if (context.signal.aborted) return { state: 'interrupted', text: 'Stopped.' }
     if (isAppError(error)) return refuse(error.message, { figure: 'failed' })
     log.error({ err: error, runId: context.run.id }, 'a tool broke')

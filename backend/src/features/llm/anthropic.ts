@@ -13,6 +13,9 @@ type UserBlock = Extract<Exclude<MessageParam['content'], string>[number], { typ
 type Content = Exclude<MessageParam['content'], string>
 const provider = 'anthropic'
 const ephemeral = { type: 'ephemeral' } as const
+/** Far more than the tokens of one answer can hold: past these a server is broken or means harm. */
+const maxAnswerLength = 1_000_000
+const maxToolUses = 128
 
 /** The arguments of a malformed call are shown back to the model as they came, cut to a readable length. */
 const replayedInput = (part: ToolUsePart) =>
@@ -79,6 +82,8 @@ class Assembly {
   complete = false
   model: string
   private readonly blocks = new Map<number, { part: AnswerPart; json: string }>()
+  private length = 0
+  private toolUses = 0
 
   constructor(model: string) {
     this.model = model
@@ -101,10 +106,17 @@ class Assembly {
     return ''
   }
 
+  /** Whether more came than can be taken; everything is kept, shown and sent again in every later step. */
+  get isTooLarge(): boolean {
+    return this.length > maxAnswerLength || this.toolUses > maxToolUses
+  }
+
   private begin(
     index: number,
     block: Extract<RawMessageStreamEvent, { type: 'content_block_start' }>['content_block'],
   ) {
+    if (block.type === 'tool_use') this.toolUses += 1
+    this.length += JSON.stringify(block).length
     if (block.type === 'text') this.blocks.set(index, { part: { type: 'text', text: block.text }, json: '' })
     else if (block.type === 'tool_use')
       this.blocks.set(index, {
@@ -122,6 +134,7 @@ class Assembly {
     const block = this.blocks.get(index)
     if (!block) return ''
     const { part } = block
+    this.length += lengthOf(delta)
     if (delta.type === 'text_delta' && part.type === 'text') {
       part.text += delta.text
       return delta.text
@@ -172,6 +185,12 @@ class Assembly {
     if (this.stopReason === 'refusal') return 'refusal'
     return parts.some((part) => part.type === 'tool_use') ? 'tool' : 'end'
   }
+}
+
+function lengthOf(delta: Extract<RawMessageStreamEvent, { type: 'content_block_delta' }>['delta']): number {
+  if (delta.type === 'text_delta') return delta.text.length
+  if (delta.type === 'input_json_delta') return delta.partial_json.length
+  return delta.type === 'thinking_delta' ? delta.thinking.length : 0
 }
 
 type WireUsage = Record<
@@ -270,6 +289,13 @@ export function toModelError(error: unknown, usage: TokenUsage): ModelCallError 
   )
 }
 
+const tooLarge = (usage: TokenUsage) =>
+  new ModelCallError(
+    'parse',
+    `The model answered with more than can be taken: over ${maxAnswerLength / 1_000_000} MB or ${maxToolUses} tool calls at once. Ask for less in one step, or choose another model.`,
+    { usage },
+  )
+
 /** The official SDK with its own retries off: ours know the deadline, the person's stop and what was streamed. */
 export function createAnthropicProvider({
   apiKey,
@@ -307,6 +333,7 @@ export function createAnthropicProvider({
           clearTimeout(timer)
           timer = setTimeout(() => idle.abort(), idleMs)
           const text = assembly.take(event)
+          if (assembly.isTooLarge) throw tooLarge(assembly.usage)
           if (text !== '' && !signal.aborted) onText(text)
         }
       } catch (error) {

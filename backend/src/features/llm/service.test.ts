@@ -349,6 +349,23 @@ describe('trying again', () => {
   })
 })
 
+test('an answer that is larger than any model writes ends at once, is told and not asked for again', async () => {
+  const tools = Array.from({ length: 10_000 }, (_, n) => ({ name: 'read', input: { path: `no/${n}` } }))
+  const flood: Reply[] = [
+    { text: 'x'.repeat(5_000_000) },
+    { text: 'Many.', tools },
+    { tools: [{ name: 'write', input: { path: 'a', content: 'y'.repeat(5_000_000) } }] },
+  ]
+  for (const reply of flood) {
+    const { server, llm } = await setUp(saying(reply), { idleMs: 10_000 })
+    const error = await call(llm).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ kind: 'parse', attempts: 1, retryable: false })
+    expect((error as Error).message).toMatch(/more than can be taken/)
+    await expect.poll(() => server.wire.map(({ outcome }) => outcome)).not.toContain('open')
+    expect(server.wire).toHaveLength(1)
+  }
+})
+
 test('a stream cut at any byte is discarded, told and made whole by the next try; usage sums what was counted', async () => {
   const reply: Reply = {
     text: 'Grüße – a banner, please.',

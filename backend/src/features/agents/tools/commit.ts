@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Sha } from '@guildhall/protocol/ids.ts'
-import { type ExecOutcome, harvest, outputOf } from './exec.ts'
+import { type ExecOutcome, gitNames, harvest, outputOf } from './exec.ts'
 import { cutMiddle, oneLine } from './text.ts'
 import { defineTool, done, refuse, type ToolCall, type ToolContext, type ToolOutcome } from './tool.ts'
 
@@ -110,20 +110,15 @@ function withTrailers(message: string, { run }: ToolContext): string {
   return `${message.trim()}\n\n${trailers.join('\n')}\n`
 }
 
-/** git in the work tree, as the seat: "Engineer 1 <engineer@crew.guildhall>". */
-function gitIn({ session, root, env, run, role, signal, step }: ToolContext) {
-  const email = `${role.role}@crew.guildhall`
-  const names = {
-    GIT_AUTHOR_NAME: run.seatName,
-    GIT_COMMITTER_NAME: run.seatName,
-    GIT_AUTHOR_EMAIL: email,
-    GIT_COMMITTER_EMAIL: email,
-  }
+/** git in the work tree, as the seat. */
+function gitIn(context: ToolContext) {
+  const { session, root, signal, step } = context
+  const env = { ...context.env, ...gitNames(context) }
   return (args: string[], { part, stdin }: { part?: string; stdin?: Buffer } = {}): Promise<ExecOutcome> =>
     session.exec({
       argv: ['git', ...args],
       cwd: root,
-      env: { ...env, ...names },
+      env,
       stdin,
       timeoutMs: 120_000,
       maxBytes: 65_536,

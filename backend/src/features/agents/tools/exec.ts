@@ -1,5 +1,6 @@
 import type { StepRef } from '../../sandbox/service.ts'
 import type { RunSession } from '../session.ts'
+import type { ToolContext } from './tool.ts'
 
 export type ExecOutcome = Awaited<ReturnType<RunSession['exec']>>
 
@@ -18,6 +19,17 @@ export async function harvest(
     if (kept !== 'running') return kept
     signal.throwIfAborted()
     await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+}
+
+/** git under the seat's name, by whatever way it is run: "Engineer 1 <engineer@crew.guildhall>". */
+export function gitNames({ role, run }: Pick<ToolContext, 'role' | 'run'>): Record<string, string> {
+  const email = `${role.role}@crew.guildhall`
+  return {
+    GIT_AUTHOR_NAME: run.seatName,
+    GIT_COMMITTER_NAME: run.seatName,
+    GIT_AUTHOR_EMAIL: email,
+    GIT_COMMITTER_EMAIL: email,
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ExecOutcome, harvest, outputOf } from './exec.ts'
+import { type ExecOutcome, gitNames, harvest, outputOf } from './exec.ts'
 import { fence } from './paths.ts'
 import { cutMiddle, oneLine, resultBytes, seconds } from './text.ts'
 import { defineTool, done, type ToolOutcome } from './tool.ts'
@@ -13,13 +13,16 @@ export const shell = defineTool({
   call({ command, cwd = '.', timeoutMs = usualTimeoutMs }, context) {
     const fenced = fence(cwd, context.root)
     if ('refusal' in fenced) return fenced
+    if (command.includes('\0'))
+      return { refusal: 'A command holds no NUL character. Write it again, with \\0 spelled out.' }
     return {
       title: oneLine(command),
       async run() {
         const outcome = await context.session.exec({
           argv: ['bash', '-c', command],
           cwd: fenced.path === '.' ? context.root : `${context.root}/${fenced.path}`,
-          env: context.env,
+          // A merge that the platform asks for needs a name to commit under.
+          env: { ...context.env, ...gitNames(context) },
           timeoutMs,
           quietMs,
           maxBytes: 2 * resultBytes,
