@@ -50,7 +50,7 @@ export async function repositoryWorld({
     templateOf: async () => ({ slug: 'test', setupCommand }),
     repositoriesDir: join(folder.path, 'repositories'),
     templatesDir: join(folder.path, 'templates'),
-    log: createLog({ level: 'silent' }),
+    log: createLog({ level: process.env['TEST_LOG'] ?? 'silent' }),
     ...overrides,
   }
   const repository = createRepositoryService(options)

@@ -23,6 +23,7 @@ import { type Ending, Leaving, runLoop } from './loop.ts'
 import { makeOpening } from './opening.ts'
 import { crew } from './roles/crew.ts'
 import { called } from './roles/role.ts'
+import { keepSaved } from './saving.ts'
 import { openRunSession } from './session.ts'
 import {
   changeSeat,
@@ -49,7 +50,7 @@ export interface WorkerDeps {
   usage: Pick<UsageService, 'begin' | 'settle' | 'fail' | 'abandon'>
   prompts: Pick<PromptService, 'systemPrompt'>
   sandbox: Pick<SandboxService, 'session'>
-  repository: Pick<RepositoryService, 'ensureWorkTree' | 'checkOut' | 'publish'>
+  repository: Pick<RepositoryService, 'ensureWorkTree' | 'checkOut' | 'publish' | 'saveWip'>
   conversations: Pick<ConversationService, 'post' | 'recent' | 'since'>
   tasks: Pick<
     TaskService,
@@ -189,6 +190,8 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
     const seat = (await db.system((tx) => findSeat(tx, run.agentId)))!
     const session = await openRunSession(deps.sandbox, run, signal)
     const place = await findWorkplace(deps, run, session)
+    const { branch } = place
+    const lastSave = branch ? keepSaved(() => deps.repository.saveWip(projectId, branch), log) : null
     let isOurs = true
     try {
       const book = createBook(deps, run, agent, seat.name, await db.system((tx) => listSteps(tx, id)))
@@ -230,6 +233,7 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
       isOurs = !(error instanceof LeaseLost || error instanceof Leaving)
       throw error
     } finally {
+      await lastSave?.()
       // Whoever goes on with the run needs the place as it is; the fence inside keeps a late worker from clearing it.
       const step = { runId: id, epoch, stepId: 'leave' }
       if (isOurs)

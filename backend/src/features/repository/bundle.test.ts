@@ -25,7 +25,7 @@ const bundle = (args: string[], folder = clone): Buffer =>
     maxBuffer: 64 * 1024 * 1024,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-const take = (bytes: Buffer) => takeBundle(world.bare, { bundle: bytes, branch, from: base })
+const take = (bytes: Buffer) => takeBundle(world.bare, { bundle: bytes, ref: `refs/heads/${branch}`, from: base })
 const packs = async () => (await readdir(join(world.bare, 'objects/pack'))).length
 const leftovers = async () => (await readdir(world.bare)).filter((name) => name.startsWith('quarantine-'))
 
@@ -82,7 +82,7 @@ describe('a bundle from the sandbox', () => {
       'a'.repeat(100_000),
       '',
     ]) {
-      expect(() => parseBundle(Buffer.from(lie, 'latin1'), branch)).toThrow('refused')
+      expect(() => parseBundle(Buffer.from(lie, 'latin1'), ref)).toThrow('refused')
     }
   })
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../platform/errors.ts'
 import { git, GitError } from './git.ts'
-import { branchRef, isSha } from './names.ts'
+import { isSha } from './names.ts'
 import { findCommit, isAncestor } from './objects.ts'
 
 /**
@@ -20,8 +20,8 @@ export interface BundleHeader {
 const headerLimit = 64 * 1024
 const refused = (why: string, cause?: unknown) => new AppError('invalid', `The bundle was refused: ${why}`, { cause })
 
-/** Reads a version 2 bundle that carries exactly `branch`. Throws `invalid`. */
-export function parseBundle(bundle: Buffer, branch: string): BundleHeader {
+/** Reads a version 2 bundle that carries exactly `ref`. Throws `invalid`. */
+export function parseBundle(bundle: Buffer, ref: string): BundleHeader {
   const end = bundle.subarray(0, headerLimit).indexOf('\n\n')
   if (end < 0) throw refused('it has no header')
   const [signature, ...lines] = bundle.subarray(0, end).toString('latin1').split('\n')
@@ -37,22 +37,22 @@ export function parseBundle(bundle: Buffer, branch: string): BundleHeader {
   }
   const [head, ...others] = heads
   if (!head || others.length > 0) throw refused('it must carry exactly one ref')
-  if (head.ref !== branchRef(branch)) throw refused(`it carries another ref than ${branchRef(branch)}`)
+  if (head.ref !== ref) throw refused(`it carries another ref than ${ref}`)
   const pack = bundle.subarray(end + 2)
   if (pack.subarray(0, 4).toString('latin1') !== 'PACK') throw refused('it has no pack')
   return { prerequisites, head: head.sha, pack }
 }
 
 /**
- * Brings a bundle's objects into the repository; answers the commit that `branch` may now move to. No ref moves here.
+ * Brings a bundle's objects into the repository; answers the commit that `ref` may now move to. No ref moves here.
  * Throws `invalid` when anything in it is not as git wants it, when it does not build on `from`, or when it points to
  * objects that are nowhere.
  */
 export async function takeBundle(
   repository: string,
-  { bundle, branch, from }: { bundle: Buffer; branch: string; from: Sha },
+  { bundle, ref, from }: { bundle: Buffer; ref: string; from: Sha },
 ): Promise<Sha> {
-  const { prerequisites, head, pack } = parseBundle(bundle, branch)
+  const { prerequisites, head, pack } = parseBundle(bundle, ref)
   for (const sha of prerequisites) {
     if (!(await findCommit(repository, sha))) throw refused('it builds on a commit that the project does not have')
   }
@@ -77,7 +77,7 @@ export async function takeBundle(
       git(repository, ['rev-list', '--objects', '--quiet', head, '--not', '--all'], { env, timeoutMs: 300_000 }),
     )
     if (!(await isAncestor(repository, from, head, env))) {
-      throw refused(`${branch} would lose commits: the new head does not descend from ${from.slice(0, 8)}`)
+      throw refused(`${ref} would lose commits: the new head does not descend from ${from.slice(0, 8)}`)
     }
     await migrate(quarantine, join(repository, 'objects'))
     if (!isSha(head)) throw refused('its head is not a commit id')

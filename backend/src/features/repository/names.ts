@@ -29,6 +29,9 @@ export function checkedSha(text: string): Sha {
 
 export const branchRef = (branch: string) => `refs/heads/${checkedBranch(branch)}`
 
+/** Where a branch's work in progress is kept, in the bare repository and in the clone. */
+export const wipRef = (branch: string) => `refs/wip/${checkedBranch(branch)}`
+
 /** Throws `invalid` for a path that could not be a file of a repository. */
 export function checkedPath(path: string): string {
   const parts = path.split('/')

@@ -24,8 +24,11 @@ const identities = (author: Identity): Record<string, string> => ({
 })
 
 /** The commit a full sha or a branch name stands for; null when there is none. */
-export async function findCommit(repository: string, ref: string): Promise<Sha | null> {
-  const name = isSha(ref) ? ref : branchRef(ref)
+export const findCommit = (repository: string, ref: string): Promise<Sha | null> =>
+  findCommitAt(repository, isSha(ref) ? ref : branchRef(ref))
+
+/** The same for a ref by its full name, such as one under `refs/wip/`. */
+export async function findCommitAt(repository: string, name: string): Promise<Sha | null> {
   const answer = await gitText(repository, ['cat-file', '--batch-check=%(objectname) %(objecttype)'], {
     stdin: `${name}^{commit}\n`,
   })

@@ -7,6 +7,7 @@ import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import { takeBundle } from './bundle.ts'
 import { commitsOf } from './history.ts'
 import { lockRepository } from './locks.ts'
+import { branchRef } from './names.ts'
 import { commitOf, commitTree, findCommit, type Identity, moveRef, treeWith } from './objects.ts'
 import { type BranchRow, findBranch, updateBranch } from './store.ts'
 import type { Shared, WorkTrees } from './work-tree-keeper.ts'
@@ -59,7 +60,11 @@ export function createPublisher({ db, sandbox, folderOf, inTurn, workTrees }: Sh
       )
     }
     const to = hasNews
-      ? await takeBundle(repository, { bundle: await bundleOf(session, branch, from), branch, from })
+      ? await takeBundle(repository, {
+          bundle: await bundleOf(session, branchRef(branch), from),
+          ref: branchRef(branch),
+          from,
+        })
       : from
     return moving(projectId, actor, async (tx) => {
       const row = await rowOf(tx, projectId, branch)

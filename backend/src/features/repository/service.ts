@@ -19,6 +19,7 @@ import { createPublisher } from './publisher.ts'
 import type { OnProgress } from './set-up.ts'
 import { insertBranch, listBranches, toBranch } from './store.ts'
 import { makeRepository } from './template.ts'
+import { createWipSaver } from './wip-saver.ts'
 import { createWorkTrees, type Sandboxes } from './work-tree-keeper.ts'
 import { checkOutAt, type Inside } from './work-trees.ts'
 
@@ -48,6 +49,7 @@ export function createRepositoryService(options: RepositoryOptions) {
   const shared = { db, sandbox, templateOf, folderOf, inTurn, log, onMainFollowed: options.onMainFollowed }
   const workTrees = createWorkTrees(shared)
   const publisher = createPublisher({ ...shared, workTrees })
+  const saveWip = createWipSaver({ ...shared, workTrees })
   const mainMover = createMainMover({ ...shared, followMain: workTrees.followMain })
 
   /** The two ends of "what `to` changes since it left `from`". */
@@ -134,6 +136,12 @@ export function createRepositoryService(options: RepositoryOptions) {
       if (branch === 'main') throw forbidden('main only moves by a merge')
       return publisher.publish(actor, projectId, checkedBranch(branch))
     },
+
+    /**
+     * Keeps what stands unpublished in a branch's work tree out of the sandbox's reach; should the volume be lost,
+     * `ensureWorkTree` puts it back. Does nothing for a sandbox that sleeps. What the sandbox refuses is logged only.
+     */
+    saveWip,
 
     head: (projectId: ProjectId, ref: string): Promise<Sha> => objects.commitOf(folderOf(projectId), ref),
 

@@ -8,6 +8,7 @@ import { type createQueues, lockWorkTrees } from './locks.ts'
 import { commitOf } from './objects.ts'
 import { bringDependencies, type OnProgress } from './set-up.ts'
 import { findBranch } from './store.ts'
+import { restoreWip } from './wip.ts'
 import {
   addWorkTree,
   fastForward,
@@ -74,10 +75,22 @@ export function createWorkTrees({ db, sandbox, templateOf, folderOf, inTurn, onM
       }
       if (!found.head) {
         await addWorkTree(session, repository, { branch, head, main: found.main ?? main })
+        await restore(projectId, session, branch, head)
         return true
       }
       return fastForward(session, repository, { branch, from: found.head, to: head })
     })
+  }
+
+  /** A new work tree of a branch with unpublished work is one whose volume was lost. */
+  async function restore(projectId: ProjectId, session: Inside, branch: string, head: Sha): Promise<void> {
+    try {
+      const outcome = await restoreWip(session, folderOf(projectId), branch, head)
+      if (outcome !== 'nothing') log.info({ projectId, branch, outcome }, 'a lost work tree was made anew')
+    } catch (error) {
+      if (!isAppError(error, 'unavailable')) throw error
+      log.warn({ projectId, branch, err: error }, 'work in progress could not be put back')
+    }
   }
 
   async function dependencies(

@@ -70,15 +70,15 @@ if [ "$1" = large ]; then git index-pack --stdin --fix-thin >/dev/null; else git
 shift
 `
 
-/** Brings a commit's objects into the clone around `cwd`, then runs `script` there. `have` are there already. */
-async function feed(
+/** Brings a commit's objects into the clone around `cwd`, then answers what `script` says there. `have` are there already. */
+export async function feed(
   session: Inside,
   repository: string,
   { cwd, want, have, script, args = [] }: { cwd: string; want: Sha; have: Sha | null; script: string; args?: string[] },
-): Promise<void> {
+): Promise<string> {
   const pack = await packOf(repository, [want], have ? [have] : [])
   const size = pack.length > feedLimit ? 'large' : 'small'
-  await inside(session, { script: takePack + script, args: [size, checkedSha(want), ...args], cwd, stdin: pack })
+  return inside(session, { script: takePack + script, args: [size, checkedSha(want), ...args], cwd, stdin: pack })
 }
 
 const cloneScript = `set -e
@@ -178,9 +178,9 @@ export async function offerCommit(session: Inside, repository: string, branch: s
 
 const bundleLimit = 256 * 1024 * 1024
 
-/** New commits of a branch as a bundle. What comes back is untrusted; `takeBundle` judges it. */
-export async function bundleOf(session: Inside, branch: string, base: Sha): Promise<Buffer> {
-  const range = `${checkedSha(base)}..refs/heads/${checkedBranch(branch)}`
+/** The commits of a ref since `base` as a bundle. What comes back is untrusted; `takeBundle` judges it. */
+export async function bundleOf(session: Inside, ref: string, base: Sha): Promise<Buffer> {
+  const range = `${checkedSha(base)}..${ref}`
   const outcome = await session.exec({
     argv: ['git', 'bundle', 'create', '-q', '--version=2', '-', range],
     cwd: '/workspace/main',
