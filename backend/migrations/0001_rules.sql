@@ -163,6 +163,13 @@ select guildhall_protect('tickets');
 create policy self on tickets to app using (user_id = guildhall_actor()) with check (user_id = guildhall_actor());
 --> statement-breakpoint
 
+-- idempotency_keys: a person's own; the house writes the key where the effect is the house's.
+select guildhall_protect('idempotency_keys');
+--> statement-breakpoint
+create policy self on idempotency_keys to app
+  using (user_id = guildhall_actor()) with check (user_id = guildhall_actor());
+--> statement-breakpoint
+
 -- audit_log: anyone may be recorded, also before sign-in (no RETURNING there: it would need to read); nobody edits.
 select guildhall_protect('audit_log');
 --> statement-breakpoint

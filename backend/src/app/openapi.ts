@@ -15,7 +15,13 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Guildhall', version, description: 'Also served under /api/v1 with the same answers.' },
+      info: {
+        title: 'Guildhall',
+        version,
+        description:
+          'Also served under /api/v1 with the same answers. Every write takes `Idempotency-Key`: the same one with the ' +
+          'same request is carried out once and answered alike for 24 hours.',
+      },
       components: {
         securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
         schemas: { Problem: problem as object },

@@ -5,7 +5,9 @@ import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import fastify, { type FastifyInstance } from 'fastify'
+import type { Database } from '../platform/db/database.ts'
 import { AppError, notFound } from '../platform/errors.ts'
+import { addIdempotency } from '../platform/http/idempotency.ts'
 import { createOwnOrigins } from '../platform/http/origins.ts'
 import { pathOf, sendProblem } from '../platform/http/problem.ts'
 import { serializerCompiler, validatorCompiler } from '../platform/http/zod.ts'
@@ -21,6 +23,7 @@ import type { Services } from './services.ts'
 export interface ServerConfig {
   publicUrl: string | null
   previewDomain: string
+  jwtSecret: string
 }
 
 const frontendDist = new URL('../../../frontend/dist/', import.meta.url).pathname
@@ -31,11 +34,13 @@ const frontendDist = new URL('../../../frontend/dist/', import.meta.url).pathnam
  */
 export async function createServer({
   services,
+  db,
   config,
   log,
   distDir = frontendDist,
 }: {
   services: Services
+  db: Database
   config: ServerConfig
   log: Log
   distDir?: string
@@ -121,6 +126,7 @@ export async function createServer({
     },
   })
   const routes = addGuard(app, { actorOf: identity.actorOf, authorize, origins })
+  addIdempotency(app, { db, secret: config.jwtSecret, log })
   await addOpenApi(app, version)
   await addRoutes(app, services)
   addApiDocs(app)

@@ -28,7 +28,7 @@ export async function start({ serve, work }: { serve: boolean; work: boolean }):
   const queue = createQueue({ systemUrl: database.systemUrl, redisUrl: config.redisUrl, log })
   const port = (): number => server?.port() || config.port
   const services = buildServices({ config, db: database.db, queue, pubsub, port, log })
-  const server: GuildhallServer | null = serve ? await createServer({ services, config, log }) : null
+  const server: GuildhallServer | null = serve ? await createServer({ services, db: database.db, config, log }) : null
   let workers: ReturnType<typeof startWorkers> | null = null
 
   async function stop(): Promise<void> {

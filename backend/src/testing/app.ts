@@ -29,7 +29,7 @@ export async function freshApp(env: Record<string, string> = {}) {
   const pubsub = createPubSub({ log })
   const queue = createQueue({ systemUrl: database.systemUrl, log })
   const services = buildServices({ config, db: database.db, queue, pubsub, port: () => server.port(), log })
-  const server: GuildhallServer = await createServer({ services, config, log })
+  const server: GuildhallServer = await createServer({ services, db: database.db, config, log })
   await server.app.listen({ port: 0, host: '127.0.0.1' })
   const origin = `http://127.0.0.1:${server.port()}`
 

@@ -99,6 +99,27 @@ describe('the way to the API', () => {
     })
   })
 
+  test('what must happen once is sent again under the same key until its answer comes', async () => {
+    const waits: number[] = []
+    const keys: (string | undefined)[] = []
+    const answers = [null, new Response('{}', { status: 409, headers: { 'retry-after': '1' } }), json({ ok: true })]
+    const fetch = async (_input: unknown, init?: RequestInit) => {
+      keys.push((init!.headers as Record<string, string>)['idempotency-key'])
+      const next = answers.shift()
+      if (!next) throw new TypeError('cut')
+      return next
+    }
+    const client = createHttpClient({ fetch, wait: async (ms) => void waits.push(ms) })
+    const options = { method: 'POST', body: {}, once: true } as const
+    expect(await client.request(Answer, '/api/thing', options)).toEqual({ ok: true })
+    expect([new Set(keys).size, keys.length, keys[0]?.length, waits]).toEqual([1, 3, 36, [500, 1_500]])
+
+    const away = createHttpClient({ fetch: () => Promise.reject(new TypeError('cut')), wait: async () => undefined })
+    await expect(away.request(Answer, '/api/thing', options)).rejects.toMatchObject({ code: 'unavailable' })
+    const refused = createHttpClient({ fetch: async () => problem(409, 'conflict', 'It is archived') })
+    await expect(refused.request(Answer, '/api/thing', options)).rejects.toMatchObject({ code: 'conflict' })
+  })
+
   test('an answer that breaks the contract is a fault, and a page instead of JSON is not shown as one', async () => {
     const odd = createHttpClient({ fetch: async () => json({ ok: 'yes' }) })
     await expect(odd.request(Answer, '/api/thing')).rejects.toBeInstanceOf(z.ZodError)

@@ -29,6 +29,8 @@ export interface RequestOptions {
   body?: unknown
   query?: Record<string, string | number | undefined>
   signal?: AbortSignal
+  /** Carried out once however often it is sent, so it is sent again when its answer did not come. */
+  once?: boolean
 }
 
 interface Dependencies {
@@ -36,9 +38,13 @@ interface Dependencies {
   now?: () => number
   /** Serialises refreshes between tabs: two tabs that send one refresh token at once look like a theft. */
   exclusively?: <T>(work: () => Promise<T>) => Promise<T>
+  wait?: (ms: number) => Promise<void>
 }
 
 const EARLY_MS = 10_000
+/** Waits before a request whose answer did not come is sent again: longer together than a restart takes. */
+const AGAIN_MS = [500, 1_500, 4_000, 8_000]
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 const pathWith = (path: string, query: RequestOptions['query']): string => {
   const parameters = new URLSearchParams()
@@ -67,7 +73,12 @@ const unreachable = (cause: unknown) =>
  * The typed way to the API. The access token lives in memory only; an old one is renewed by the refresh cookie, once
  * for all who wait. Throws `ProblemError`; an answer that breaks the contract throws zod's error.
  */
-export function createHttpClient({ fetch, now = Date.now, exclusively = (work) => work() }: Dependencies) {
+export function createHttpClient({
+  fetch,
+  now = Date.now,
+  exclusively = (work) => work(),
+  wait = pause,
+}: Dependencies) {
   let token: { value: string; expiresAt: number } | null = null
   let refreshing: Promise<boolean> | null = null
   const signedOut = new Set<() => void>()
@@ -76,9 +87,10 @@ export function createHttpClient({ fetch, now = Date.now, exclusively = (work) =
     token = { value: access.accessToken, expiresAt: now() + access.expiresIn * 1_000 }
   }
 
-  async function send(path: string, options: RequestOptions): Promise<Response> {
+  async function send(path: string, options: RequestOptions, key?: string): Promise<Response> {
     const headers: Record<string, string> = { accept: 'application/json', 'x-guildhall': '1' }
     if (token) headers.authorization = `Bearer ${token.value}`
+    if (key) headers['idempotency-key'] = key
     if (options.body !== undefined) headers['content-type'] = 'application/json'
     try {
       return await fetch(pathWith(path, options.query), {
@@ -115,14 +127,29 @@ export function createHttpClient({ fetch, now = Date.now, exclusively = (work) =
     return refreshing
   }
 
-  async function answer(path: string, options: RequestOptions): Promise<Response> {
+  async function answer(path: string, options: RequestOptions, key?: string): Promise<Response> {
     if (token && token.expiresAt - now() < EARLY_MS) await refresh()
     const sentWith = token
-    const response = await send(path, options)
+    const response = await send(path, options, key)
     if (response.status !== 401 || !sentWith) return response
     // Another request may have renewed the token while this one was under way.
     const renewed = token !== sentWith && token !== null ? true : await refresh()
-    return renewed ? send(path, options) : response
+    return renewed ? send(path, options, key) : response
+  }
+
+  /** All tries carry one key: whichever of them arrived, the server carries it out once and answers each alike. */
+  async function answerOnce(path: string, options: RequestOptions): Promise<Response> {
+    const key = crypto.randomUUID()
+    for (const ms of AGAIN_MS) {
+      const response = await answer(path, options, key).catch((error: unknown) => {
+        if (!isProblem(error, 'unavailable')) throw error
+      })
+      // With the header it is not a conflict to be told, but the same request still under way.
+      if (response && !(response.status === 409 && response.headers.has('retry-after'))) return response
+      await wait(ms)
+      options.signal?.throwIfAborted()
+    }
+    return answer(path, options, key)
   }
 
   return {
@@ -140,7 +167,7 @@ export function createHttpClient({ fetch, now = Date.now, exclusively = (work) =
       path: string,
       options: RequestOptions = {},
     ): Promise<z.output<Schema>> {
-      const response = await answer(path, options)
+      const response = await (options.once ? answerOnce(path, options) : answer(path, options))
       if (!response.ok) throw await problemOf(response)
       const text = await response.text()
       return schema.parse(text === '' ? undefined : JSON.parse(text))

@@ -1,14 +1,10 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { Topic } from '@guildhall/protocol/events.ts'
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
-import { handleOf } from './handle.ts'
+import { companionHere } from './companion.ts'
+import { type Db, handleOf } from './handle.ts'
 
-/** A connection or a transaction; a store function cannot tell which, so its caller decides what is atomic. */
-export type Db = Pick<
-  NodePgDatabase,
-  'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | 'execute' | '$with' | 'with'
->
+export type { Db } from './handle.ts'
 
 /** The person whose rights count: an agent never has more than the person it works for. */
 export function personBehind(actor: Actor): string {
@@ -99,7 +95,9 @@ export function createDatabase({
       // One message for both: every transaction begins so.
       await connection.query(actorId ? `begin; set local app.actor = ${pg.escapeLiteral(actorId)}` : 'begin')
       const result = await work(tx)
-      await commit(connection)
+      // Before sign-in nobody is there whose request could have one.
+      const companion = pool === pools.app && actorId === null ? undefined : companionHere()
+      await (companion ? companion.around(tx, () => commit(connection)) : commit(connection))
       connection.release()
       if (topics.size > 0) for (const listener of listeners) listener([...topics])
       return result

@@ -1,6 +1,12 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type pg from 'pg'
 
+/** A connection or a transaction; a store function cannot tell which, so its caller decides what is atomic. */
+export type Db = Pick<
+  NodePgDatabase,
+  'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | 'execute' | '$with' | 'with'
+>
+
 /** Beyond it a statement is sent without a name: lists of every length must not fill the server's memory. */
 const maxNames = 500
 const names = new Map<string, string>()

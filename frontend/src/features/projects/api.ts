@@ -75,6 +75,7 @@ export async function startProject({ wish, templateSlug }: Wish): Promise<string
   const { project } = await request(ProjectCreated, '/api/projects', {
     method: 'POST',
     body: { name: nameFromWish(wish), description: wish.trim().slice(0, 2_000), templateSlug },
+    once: true,
   })
   try {
     await sendChat(project.id, wish.trim())
