@@ -1,4 +1,5 @@
 // `make start`, the part before the product: dependencies, page, container engine; says what it found.
+import { useHooks } from './hooks.mjs'
 import { inspect } from './inspect.mjs'
 import { ensureEngine } from './engine.mjs'
 import { installDependencies, turbo } from './install.mjs'
@@ -6,6 +7,7 @@ import { say, seconds } from './shell.mjs'
 
 const began = Date.now()
 if (!(await installDependencies())) fail('The dependencies could not be installed. Is the npm registry reachable?')
+useHooks()
 if (!turbo('build')) fail('The page could not be built.')
 const engine = await ensureEngine()
 

@@ -95,6 +95,7 @@ if (isReady) {
   await step('types', async () => turbo('types'))
   await step('layers', command('node', ['infrastructure/scripts/check-layers.mjs']))
   await step('build', async () => turbo('build'))
+  await step('tests of the hooks', () => vitest('infrastructure/hooks'))
   for (const folder of ['packages/protocol', 'backend', 'infrastructure/sandbox/supervisor', 'frontend']) {
     const { scripts } = JSON.parse(readFileSync(join(root, folder, 'package.json')))
     if (scripts.test) await step(`tests of ${folder}`, () => vitest(folder))
