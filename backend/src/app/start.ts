@@ -90,6 +90,7 @@ async function reachDatabase(config: Config, log: Log): Promise<OpenDatabase> {
   try {
     return await Promise.race([openDatabase({ config, log }), tooLate])
   } catch (error) {
+    if (error instanceof ConfigError) throw error
     const { hostname, port, pathname } = new URL(given)
     const where = `${hostname}:${port || '5432'}${pathname}`
     throw new ConfigError([`The database at ${where} cannot be used: ${reasonOf(error)}. Check DATABASE_URL.`])

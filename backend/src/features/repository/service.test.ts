@@ -1,6 +1,7 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '../../platform/ids.ts'
 import { commitIn, gitIn, writeFiles } from '../../testing/git.ts'
 import { type RepositoryWorld, repositoryWorld } from '../../testing/repository.ts'
 import { freshUser } from '../../testing/world.ts'
@@ -30,6 +31,17 @@ describe('a new project', () => {
     const created = (await world.events()).filter(({ type }) => type === 'branch.created')
     expect(created).toHaveLength(1)
     expect(await gitIn(bare, ['fsck', '--strict'])).toBe('')
+  })
+
+  test('that a crash left half made is begun anew, and nothing of it stays; another one’s is not touched', async () => {
+    const { repository, projectId, bare } = world
+    const folder = dirname(bare)
+    const mine = `${bare}.0123456789ab.making`
+    const other = join(folder, `${newId()}.git.0123456789ab.making`)
+    for (const left of [mine, other]) await mkdir(join(left, 'objects'), { recursive: true })
+    await repository.provision(projectId)
+    expect((await readdir(folder)).filter((name) => name.endsWith('.making'))).toEqual([basename(other)])
+    await rm(other, { recursive: true })
   })
 })
 

@@ -18,7 +18,7 @@ import * as objects from './objects.ts'
 import { createPublisher } from './publisher.ts'
 import type { OnProgress } from './set-up.ts'
 import { insertBranch, listBranches, toBranch } from './store.ts'
-import { makeRepository } from './template.ts'
+import { makeRepository, removeUnfinished } from './template.ts'
 import { createWipSaver } from './wip-saver.ts'
 import { createWorkTrees, type Sandboxes } from './work-tree-keeper.ts'
 import { checkOutAt, type Inside } from './work-trees.ts'
@@ -263,6 +263,7 @@ export function createRepositoryService(options: RepositoryOptions) {
     },
 
     async removeProject(projectId: ProjectId): Promise<void> {
+      await removeUnfinished(folderOf(projectId))
       await rm(folderOf(projectId), { recursive: true, force: true })
     },
   }

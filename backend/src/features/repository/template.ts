@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { git } from './git.ts'
 import { checkedPath } from './names.ts'
 import { findCommit, house } from './objects.ts'
@@ -57,6 +57,8 @@ function firstCommit(files: TemplateFile[], slug: string): Buffer {
  * that exists is always whole; one that exists is left alone.
  */
 export async function makeRepository(repository: string, templateFolder: string, slug: string): Promise<void> {
+  // Whoever makes it holds the project's lease: what lies beside its place is of somebody who died.
+  await removeUnfinished(repository)
   if (await isRepository(repository)) return
   const files = await filesOf(templateFolder)
   if (!files.some(({ path }) => path === '.gitignore')) {
@@ -75,6 +77,18 @@ export async function makeRepository(repository: string, templateFolder: string,
   } finally {
     await rm(making, { recursive: true, force: true })
   }
+}
+
+/** Removes what a crash left of a repository that was being made. */
+export async function removeUnfinished(repository: string): Promise<void> {
+  const folder = dirname(repository)
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  for (const name of names)
+    if (name.startsWith(`${basename(repository)}.`) && name.endsWith('.making'))
+      await rm(join(folder, name), { recursive: true, force: true })
 }
 
 async function isRepository(repository: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import type pg from 'pg'
+import { ConfigError } from '../config.ts'
 import { migrateQueue } from '../queue/schema.ts'
 import { withClient } from './roles.ts'
 
@@ -45,8 +46,8 @@ async function refuseForeignHistory(client: pg.Client) {
     ]),
   )
   if (applied.rows.every((row) => known.get(Number(row.created_at)) === row.hash)) return
-  throw new Error(
+  throw new ConfigError([
     'This database was made by other migration files than these. Start the version that made it, or, if nothing in ' +
       'it is worth keeping, remove the data folder (make clean-data).',
-  )
+  ])
 }

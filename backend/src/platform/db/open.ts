@@ -17,7 +17,10 @@ export interface OpenDatabase extends DatabaseUrls {
 /** Finds or starts the database that the configuration means, brings it up to date and opens it. */
 export async function openDatabase({ config, log }: { config: Config; log: Log }): Promise<OpenDatabase> {
   const { urls, source, stop } = await findServer(config, log)
-  await migrateDatabase(urls.migrateUrl)
+  await migrateDatabase(urls.migrateUrl).catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
   const onPoolError = (error: Error) => log.warn({ reason: error.message }, 'a database connection was lost')
   const db = createDatabase({ ...urls, onPoolError })
   return {

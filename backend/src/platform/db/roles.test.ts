@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded.ts'
 import { migrateDatabase } from './migrate.ts'
@@ -61,4 +63,14 @@ test('a database that other migration files made is refused with a sentence', as
   await migrateDatabase(urls.migrateUrl)
   await withClient(urls.migrateUrl, (client) => client.query(`update drizzle.__drizzle_migrations set hash = 'other'`))
   await expect(migrateDatabase(urls.migrateUrl)).rejects.toThrow(/made by other migration files/)
+
+  // Whoever starts the program reads that sentence alone.
+  const env = { ...process.env, DATABASE_URL: as('operator', 'older'), DATA_DIR: join(dir, 'data') }
+  for (const entry of ['migrate', 'link', 'api']) {
+    const program = fileURLToPath(new URL(`../../entry/${entry}.ts`, import.meta.url))
+    const redis = entry === 'api' ? { REDIS_URL: 'redis://127.0.0.1:9' } : {}
+    const { status, stderr } = spawnSync(process.execPath, [program], { env: { ...env, ...redis }, encoding: 'utf8' })
+    expect([entry, status, stderr.trim().split('\n').length]).toEqual([entry, 1, 1])
+    expect(stderr).toMatch(/^This database was made by other migration files/)
+  }
 })
