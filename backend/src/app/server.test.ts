@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { freshApp, type TestApp } from '../testing/app.ts'
+import { freshProject, freshUser } from '../testing/world.ts'
 
 let app: TestApp
 beforeAll(async () => {
@@ -178,4 +179,18 @@ describe('health and documents', () => {
     const docs = await app.call('/api/docs')
     expect(docs.text).toContain('/api/auth/login')
   })
+})
+
+test('who puts a project into the archive stops its crew', async () => {
+  const env = { ANTHROPIC_API_KEY: 'sk-none', ANTHROPIC_BASE_URL: 'http://127.0.0.1:9' }
+  const house = await freshApp(env)
+  try {
+    const owner = await freshUser(house.db)
+    const projectId = await freshProject(house.db, owner)
+    const { runId } = await house.services.chat.send(owner, projectId, { content: 'Build me a shop' })
+    await house.services.projects.archive(owner, projectId)
+    expect((await house.services.agents.run(owner, runId)).run.state).toBe('cancelled')
+  } finally {
+    await house.close()
+  }
 })

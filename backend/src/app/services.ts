@@ -68,7 +68,10 @@ export function buildServices({
     overview: (projectIds) => readOverview(db, projectIds),
     sandboxOf: (actor, projectId) => sandbox.get(actor, projectId),
     headOf: (projectId) => readMainHead(db, projectId),
-    rest: async (projectId) => void (await sandbox.stop(house, projectId)),
+    async rest(projectId) {
+      await agents.cancelProject(projectId)
+      await sandbox.stop(house, projectId)
+    },
     log,
   })
   const templateOf = async (projectId: ProjectId) => (await projects.facts(projectId)).template
@@ -113,7 +116,8 @@ export function buildServices({
     queue,
     async projectOf(projectId) {
       const { project, template } = await projects.facts(projectId)
-      return { previewLabel: project.previewLabel, startCommand: template.startCommand }
+      const isArchived = project.status === 'archived'
+      return { previewLabel: project.previewLabel, startCommand: template.startCommand, isArchived }
     },
     address: { publicUrl: config.publicUrl, domain: config.previewDomain, port },
     // Open preview frames outlive a restart of the platform.

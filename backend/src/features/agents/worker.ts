@@ -2,7 +2,7 @@ import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { RunId } from '@guildhall/protocol/ids.ts'
 import { hostname } from 'node:os'
 import type { Database, Db } from '../../platform/db/database.ts'
-import { isAppError } from '../../platform/errors.ts'
+import { forbidden, isAppError } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Log } from '../../platform/log.ts'
@@ -186,7 +186,12 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
       role: run.role,
       onBehalfOf: userId,
     }
-    await deps.authorize(agent, 'project.work', { projectId })
+    await deps.authorize(agent, 'project.work', { projectId }).catch((error: unknown) => {
+      if (!isAppError(error, 'not_found') && !isAppError(error, 'forbidden')) throw error
+      throw forbidden(
+        'Whom this work was for may no longer work in this project. Who may can retry it in their own name.',
+      )
+    })
     const seat = (await db.system((tx) => findSeat(tx, run.agentId)))!
     const session = await openRunSession(deps.sandbox, run, signal)
     const place = await findWorkplace(deps, run, session)

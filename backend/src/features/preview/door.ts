@@ -13,7 +13,7 @@ import { type Notice, sendNotice } from './pages.ts'
 import { passRequest, passUpgrade, type Target } from './proxy.ts'
 import type { Sandboxes } from './runner.ts'
 import { findByHost, type PreviewRow } from './store.ts'
-import { linkUsed, noticeOf, openFromWorkbench, readersOnly, unknownPreview } from './words.ts'
+import { linkUsed, noticeOf, openFromWorkbench, readersOnly, resting, unknownPreview } from './words.ts'
 
 export interface DoorOptions {
   db: Database
@@ -127,7 +127,11 @@ export function createDoor(options: DoorOptions) {
     if (path.startsWith('/__guildhall/')) return unknownPreview
     const isReading = readingMethods.has(request.method ?? '')
     if (!isReading && !rights.mayChange) return readersOnly
-    if (row.state !== 'ready') return noticeOf(row.state === 'asleep' ? await wake(row) : row)
+    if (row.state === 'asleep') {
+      const woken = await wake(row)
+      return woken.state === 'asleep' ? resting : noticeOf(woken)
+    }
+    if (row.state !== 'ready') return noticeOf(row)
     const forget = track(grant, !isReading, () => response.destroy())
     try {
       await passRequest(request, response, targetOf(row))

@@ -77,6 +77,7 @@ let queue: ReturnType<typeof createQueue>
 let server: http.Server
 let viewer: Person
 let startCommand = 'node app.mjs'
+let isArchived = false
 let dialled: number[] = []
 let cleanUp: () => Promise<void>
 const port = () => (server.address() as AddressInfo).port
@@ -101,7 +102,11 @@ async function build(secret?: string): Promise<PreviewService> {
     repository: world.repository,
     identity,
     queue,
-    projectOf: async (id) => ({ previewLabel: id === projectId ? label : `o${id.slice(-10)}`, startCommand }),
+    projectOf: async (id) => ({
+      previewLabel: id === projectId ? label : `o${id.slice(-10)}`,
+      startCommand,
+      isArchived,
+    }),
     address: { domain: 'preview.localhost', publicUrl: null, port },
     log,
     ...(secret && { secret }),
@@ -643,6 +648,21 @@ describe('an app that is not up', () => {
     world.sandbox.state = 'sleeping'
     await until('asleep')
     expect((await ask('/', { headers: { cookie, accept: 'text/html' } })).text).toContain('Installing')
+    world.sandbox.state = 'running'
+    await until('ready')
+  })
+
+  test('of a project in the archive rests: who comes is told, and wakes nothing', async () => {
+    const cookie = await cookieFor(world.owner)
+    world.sandbox.state = 'sleeping'
+    isArchived = true
+    await until('asleep')
+    const answer = await ask('/', { headers: { cookie, accept: 'text/html' } })
+    expect(answer.text).toContain('This project is in the archive')
+    expect(JSON.parse((await ask('/__guildhall/state', { headers: { cookie } })).text)).toMatchObject({
+      state: 'asleep',
+    })
+    isArchived = false
     world.sandbox.state = 'running'
     await until('ready')
   })

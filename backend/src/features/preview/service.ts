@@ -29,7 +29,7 @@ export interface PreviewOptions {
   identity: Pick<IdentityService, 'issueTicket' | 'takeTicket' | 'actorOfSession'>
   queue: Queue
   /** What a preview needs of its project. Throws `not_found`. */
-  projectOf: (projectId: ProjectId) => Promise<{ previewLabel: string; startCommand: string }>
+  projectOf: (projectId: ProjectId) => Promise<{ previewLabel: string; startCommand: string; isArchived?: boolean }>
   address: PreviewAddress
   /** Signs the cookies of visitors. Without one they end with this process, and hold in no other. */
   secret?: string
@@ -128,7 +128,8 @@ export function createPreviewService(options: PreviewOptions) {
     originOf: origin,
     // A policy cannot name an address in brackets; browsers complain about it on every page.
     ancestors: () => workbench.list().filter((each) => !each.includes('[')),
-    wake: (row) => order(system, row),
+    // What is in the archive is looked at, not woken.
+    wake: async (row) => ((await projectOf(row.projectId)).isArchived ? row : order(system, row)),
     check: (row) => runner.check(row),
   })
 

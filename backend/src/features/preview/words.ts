@@ -18,6 +18,11 @@ export const linkUsed: Notice = {
   title: 'This link was used',
   text: 'A link to a preview works once and for half a minute. Open the preview from the workbench again.',
 }
+export const resting: Notice = {
+  status: 503,
+  title: 'This project is in the archive',
+  text: 'Its sandbox rests. Take the project out of the archive to see the app again.',
+}
 export const readersOnly: Notice = {
   status: 403,
   title: 'You may look, not change',

@@ -69,7 +69,7 @@ export function createProjectService({
   sandboxOf: (actor: Actor, projectId: ProjectId) => Promise<Sandbox>
   /** The commit main stands at; null before there is one. */
   headOf: (projectId: ProjectId) => Promise<Sha | null>
-  /** Puts an archived project's sandbox to sleep. */
+  /** Stops an archived project's crew and puts its sandbox to sleep. */
   rest: (projectId: ProjectId) => Promise<void>
   log: Log
 }) {

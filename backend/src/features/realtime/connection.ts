@@ -268,7 +268,7 @@ export class Connection {
 
   private async recheckTerminals(person: Person, topic: Topic, projectId: ProjectId): Promise<void> {
     if (!this.terminals.projects.has(projectId)) return
-    if (!(await this.mayStill(person, topic, 'work'))) this.terminals.closeProject(projectId)
+    if (!(await this.mayStill(person, topic, 'work'))) await this.terminals.closeProject(projectId)
   }
 
   private refuse(error: unknown, ref?: string): void {

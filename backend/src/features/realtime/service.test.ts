@@ -23,6 +23,8 @@ type FrameOf<Op extends ServerFrame['op']> = ServerFrame & { op: Op }
 const house = { kind: 'system' } as const
 const log = createLog({ level: 'silent' })
 
+const killed: string[] = []
+
 /** A terminal that answers what is typed, in capitals. */
 const echo: TerminalDoor = {
   async open(_actor, { terminalId = newId<TerminalId>() }) {
@@ -32,7 +34,7 @@ const echo: TerminalDoor = {
       replay: Buffer.from('before'),
       write: (bytes) => say(Buffer.from(bytes.toString().toUpperCase())),
       resize: () => undefined,
-      kill: async () => undefined,
+      kill: async () => void killed.push(terminalId),
       detach: () => undefined,
       onData: (listener) => void (say = listener),
       onExit: () => undefined,
@@ -312,7 +314,7 @@ describe('rights that end', () => {
     await other.until('pong')
   })
 
-  test('a removed member loses topic and terminal', async () => {
+  test('a removed member loses topic and terminal, and what runs in it ends', async () => {
     const client = await signedIn()
     const projectId = await freshProject(db, client.actor)
     const topic = projectTopic(projectId)
@@ -325,6 +327,7 @@ describe('rights that end', () => {
     )
     await client.until('revoked')
     await client.until('terminal.exited')
+    expect(killed).toHaveLength(1)
     const seen = client.events().length
     await say(projectId, 'secret')
     await new Promise((resolve) => setTimeout(resolve, 100))

@@ -105,14 +105,18 @@ export class TerminalChannels {
     return true
   }
 
-  /** The right to work in a project ended: its terminals leave this socket. */
-  closeProject(projectId: ProjectId): void {
+  /** The right to work in a project ended: its terminals end too, with whatever still runs in them. */
+  async closeProject(projectId: ProjectId): Promise<void> {
+    const endings: Promise<void>[] = []
     for (const [number, channel] of this.channels) {
       if (channel.projectId !== projectId) continue
       this.channels.delete(number)
       channel.terminal.detach()
       this.socket.sendExit(number, null)
+      endings.push(channel.terminal.kill())
     }
+    // Where it cannot be told, the sandbox is gone, and its terminals with it.
+    await Promise.allSettled(endings)
   }
 
   closeAll(): void {

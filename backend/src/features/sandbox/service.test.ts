@@ -8,6 +8,7 @@ import { listEvents, projectTopic } from '../../platform/events/events.ts'
 import { freshDatabase, type TestDatabase } from '../../testing/database.ts'
 import { engineHere, freshSandboxes, type TestSandboxes } from '../../testing/docker.ts'
 import { freshProject, freshUser, join } from '../../testing/world.ts'
+import { projectTable } from '../projects/table.ts'
 import { instanceOf } from './service.ts'
 import { slotTable } from './table.ts'
 
@@ -59,6 +60,21 @@ describe('the sandbox of a project', () => {
     expect(rows).toHaveLength(1)
     expect((await statesOf(projectId)).at(-1)).toBe('running')
   }, 120_000)
+
+  test('of a project in the archive, or one that is being deleted, is woken by nobody', async () => {
+    const projectId = await project()
+    await world.sandbox.session(projectId)
+    await world.sandbox.stop(house, projectId)
+    const become = (status: 'archived' | 'deleting' | 'active') =>
+      database.db.system((tx) => tx.update(projectTable).set({ status }).where(eq(projectTable.id, projectId)))
+    await become('archived')
+    await expect(world.sandbox.session(projectId)).rejects.toMatchObject({ code: 'conflict' })
+    await become('deleting')
+    await expect(world.sandbox.session(projectId)).rejects.toMatchObject({ code: 'not_found' })
+    expect((await world.sandbox.get(house, projectId)).state).toBe('stopped')
+    await become('active')
+    expect((await world.sandbox.start(owner, projectId)).state).toBe('running')
+  }, 60_000)
 
   test('walks through its states, each an event, and keeps its files with the right owner', async () => {
     const projectId = await project()

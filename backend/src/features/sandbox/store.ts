@@ -2,7 +2,8 @@ import type { ProjectId, SlotId } from '@guildhall/protocol/ids.ts'
 import type { SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
 import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
-import { AppError } from '../../platform/errors.ts'
+import { AppError, conflict, notFound } from '../../platform/errors.ts'
+import { projectTable } from '../projects/table.ts'
 import { slotTable } from './table.ts'
 
 export type SlotRow = typeof slotTable.$inferSelect
@@ -37,6 +38,7 @@ export async function insertSlot(
 ): Promise<{ row: SlotRow; isNew: boolean }> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('containers.uid', 0))`)
   if (slot.projectId) {
+    await refuseAtRest(tx, slot.projectId)
     const known = await findSlot(tx, slot.projectId)
     if (known) return { row: known, isNew: false }
   }
@@ -52,6 +54,18 @@ export async function insertSlot(
     .values({ ...slot, uid, state: 'creating', keeperUntil })
     .returning()
   return { row: row!, isNew: true }
+}
+
+/** Throws for a project in the archive and for one that is being deleted, whoever asks: its last container stays the last. */
+async function refuseAtRest(tx: Db, projectId: ProjectId): Promise<void> {
+  const [project] = await tx
+    .select({ status: projectTable.status })
+    .from(projectTable)
+    .where(eq(projectTable.id, projectId))
+    .for('share')
+  if (!project || project.status === 'deleting') throw notFound('Project')
+  if (project.status === 'archived')
+    throw conflict('This project is archived and its sandbox rests. Take it out of the archive first.')
 }
 
 export type SlotChange = Partial<

@@ -2,7 +2,7 @@ import type { ProjectId, TaskId, UserId } from '@guildhall/protocol/ids.ts'
 import type { Task, TaskState } from '@guildhall/protocol/tasks.ts'
 import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import type { Database, Db } from '../../platform/db/database.ts'
-import { leaseIsFree, toTask } from './store.ts'
+import { leaseIsFree, mayBeTaken, toTask } from './store.ts'
 import { taskTable } from './table.ts'
 
 const leaseMs = 3_000
@@ -47,7 +47,7 @@ async function claim(db: Db, taskId: TaskId, state: TaskState): Promise<Claimed 
   const [row] = await db
     .update(taskTable)
     .set({ epoch: sql`${taskTable.epoch} + 1`, leaseUntil: leaseEnd })
-    .where(and(eq(taskTable.id, taskId), eq(taskTable.state, state), leaseIsFree))
+    .where(and(eq(taskTable.id, taskId), eq(taskTable.state, state), mayBeTaken))
     .returning()
   return row ? { task: toTask(row), epoch: row.epoch, userId: row.createdFor } : null
 }
@@ -69,7 +69,7 @@ export async function listUnattended(
   return db
     .select({ id: taskTable.id, projectId: taskTable.projectId, state: taskTable.state, epoch: taskTable.epoch })
     .from(taskTable)
-    .where(and(inArray(taskTable.state, ['checking', 'merging']), leaseIsFree))
+    .where(and(inArray(taskTable.state, ['checking', 'merging']), mayBeTaken))
     .orderBy(asc(taskTable.queuedAt), asc(taskTable.id))
     .limit(200)
 }

@@ -7,7 +7,7 @@ import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import type { TaskDeps } from './deps.ts'
 import { planComplaints } from './plan-rules.ts'
 import { listStanding } from './standing.ts'
-import { findPlan, findPlanOfRun, insertPlan, listPlans, lockPlans, updatePlan } from './store.ts'
+import { findPlan, findPlanOfRun, insertPlan, listPlans, lockPlans, setPlanPerson, updatePlan } from './store.ts'
 
 /** The run that wrote a plan, as far as tasks need to know it. */
 export interface PlanningRun {
@@ -81,6 +81,7 @@ export function createPlanning(deps: TaskDeps, scheduleSoon: (projectId: Project
     async approvePlan(actor: Actor & { kind: 'user' }, planId: PlanId, version: number): Promise<Plan> {
       const plan = await settle(actor, planId, version, async (tx, { projectId }) => {
         await updatePlan(tx, planId, { state: 'approved', approvedBy: actor.userId, approvedAt: new Date() })
+        await setPlanPerson(tx, planId, actor.userId)
         const approved = (await findPlan(tx, planId))!
         await appendEvent(tx, projectTopic(projectId), { type: 'plan.approved', actor, data: { plan: approved } })
       })

@@ -2,8 +2,10 @@ import type { Task, TaskState } from '@guildhall/protocol/tasks.ts'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type TaskProject, type TaskWorld, taskWorld } from '../../testing/tasks.ts'
+import { freshUser, join } from '../../testing/world.ts'
+import { projectTable } from '../projects/table.ts'
 import { startTaskJobs } from './jobs.ts'
-import { taskTable } from './table.ts'
+import { planTable, taskTable } from './table.ts'
 
 let world: TaskWorld
 let project: TaskProject
@@ -125,3 +127,49 @@ test('with its doors open a task goes from finish to main by itself, lost rings 
   const facts = ['started', 'ticked', 'finished', 'checked', 'reviewed', 'queued', 'merged']
   expect(await project.facts(task!.id)).toEqual(facts.map((fact) => `task.${fact}`))
 }, 60_000)
+
+test('who approves or retries is whom the work is for from then on: an author who left the project is not needed', async () => {
+  const { tasks, db, owner } = world
+  const friend = await freshUser(db)
+  await join(db, project.projectId, friend, 'editor')
+  const plan = await project.plan({ key: 'first' })
+  await tasks.approvePlan(friend, plan.id, plan.version)
+  await tasks.settled()
+  expect(project.orders().at(-1)).toMatchObject({ purpose: 'work', userId: friend.userId })
+  await tasks.runEnded(
+    { id: project.orders().at(-1)!.runId, taskId: plan.tasks[0]!.id, purpose: 'work' },
+    'failed',
+    'no',
+  )
+  await tasks.retry(owner, plan.tasks[0]!.id)
+  expect(project.orders().at(-1)).toMatchObject({ purpose: 'work', userId: owner.userId })
+})
+
+test('an archived project rests: nothing starts, is checked or merged until it is back', async () => {
+  const { tasks, db } = world
+  const status = (to: 'archived' | 'active') =>
+    db.system((tx) => tx.update(projectTable).set({ status: to }).where(eq(projectTable.id, project.projectId)))
+  const [working] = await project.started({ key: 'begun' })
+  const later = await project.plan({ key: 'later' })
+  await db.system((tx) => tx.update(planTable).set({ state: 'approved' }).where(eq(planTable.id, later.id)))
+  await status('archived')
+  const sandboxes = world.state.sandboxes
+  const orders = project.orders().length
+  for (const state of ['checking', 'merging'] as const) {
+    await put(working!, { state, leaseUntil: null })
+    world.state.rings.length = 0
+    await tasks.sweep()
+    await tasks.settled()
+    expect(world.state.rings.filter(([, id]) => id.includes(working!.id))).toEqual([])
+    await tasks.check(working!.id)
+    await tasks.mergeNext(project.projectId)
+    expect((await project.read(working!.id)).state).toBe(state)
+  }
+  expect((await project.read(later.tasks[0]!.id)).state).toBe('waiting')
+  expect([world.state.sandboxes, project.orders().length]).toEqual([sandboxes, orders])
+  await status('active')
+  await tasks.sweep()
+  await tasks.settled()
+  expect((await project.read(later.tasks[0]!.id)).state).toBe('working')
+  expect(world.state.rings.map(([name]) => name)).toContain('task.merge')
+})

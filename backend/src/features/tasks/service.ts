@@ -81,7 +81,9 @@ export function createTaskService(deps: TaskDeps) {
     // An author who works again is told why the branch came back: the reason stays.
     const again = { returns: 0, claims: [], tree: null, mergedAs: null }
     const change = to === 'working' ? again : { reason: null, ...(to === 'merging' && { queuedAt: new Date() }) }
-    const gone = (await moveTask(tx, task.id, { from: [task.state] }, { ...change, state: to }))!
+    // Whom it was for may have left the project: it goes on for whoever says so.
+    const person = actor.kind === 'user' && { createdFor: actor.userId }
+    const gone = (await moveTask(tx, task.id, { from: [task.state] }, { ...change, ...person, state: to }))!
     const announceHolds = await updateHolds(tx, task.planId)
     if (to === 'reviewing') await gates.startReview(tx, gone)
     if (to === 'working') await orderWork(tx, gone)
@@ -233,7 +235,7 @@ export function createTaskService(deps: TaskDeps) {
         const task = await stopped(tx, taskId)
         if (!task.branch) throw conflict('Nobody has begun this task yet. Retry it, or cancel it.')
         const reason = `${personName} asks for changes.\n\n${comment}`
-        const again = { reason, returns: 0, claims: [], tree: null, mergedAs: null }
+        const again = { reason, returns: 0, claims: [], tree: null, mergedAs: null, createdFor: actor.userId }
         const moved = (await moveTask(tx, taskId, { from: [task.state] }, { ...again, state: 'working' }))!
         const announceHolds = await updateHolds(tx, task.planId)
         await orderWork(tx, moved)

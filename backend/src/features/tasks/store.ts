@@ -4,10 +4,17 @@ import { and, asc, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import { listFacts, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
+import { projectTable } from '../projects/table.ts'
 import { checkRunTable, planTable, reviewTable, taskTable } from './table.ts'
 
 /** No worker holds it. */
 export const leaseIsFree = or(isNull(taskTable.leaseUntil), lt(taskTable.leaseUntil, sql`now()`))!
+
+/** A worker may take it up: nobody else has, and its project is neither in the archive nor on its way out. */
+export const mayBeTaken = and(
+  leaseIsFree,
+  sql`exists (select 1 from ${projectTable} where ${projectTable.id} = ${taskTable.projectId} and ${projectTable.status} = 'active')`,
+)!
 
 type TaskRow = typeof taskTable.$inferSelect
 type PlanRow = typeof planTable.$inferSelect
@@ -179,6 +186,11 @@ export async function findTask(db: Db, taskId: TaskId, lock?: 'update'): Promise
   return row ? toTask(row) : null
 }
 
+/** From now on the plan's tasks use the rights and the money of whoever said yes. */
+export async function setPlanPerson(db: Db, planId: PlanId, userId: UserId): Promise<void> {
+  await db.update(taskTable).set({ createdFor: userId }).where(eq(taskTable.planId, planId))
+}
+
 /** Whose rights and money a task uses. */
 export async function findTaskPerson(db: Db, taskId: TaskId): Promise<UserId> {
   const [row] = await db.select({ userId: taskTable.createdFor }).from(taskTable).where(eq(taskTable.id, taskId))
@@ -235,7 +247,7 @@ export async function listSchedulable(db: Db, projectId?: ProjectId): Promise<{ 
         eq(taskTable.state, 'waiting'),
         eq(planTable.state, 'approved'),
         projectId ? eq(taskTable.projectId, projectId) : undefined,
-        leaseIsFree,
+        mayBeTaken,
         sql`not exists (select 1 from jsonb_array_elements_text(${taskTable.dependsOn}) as needed(id)
               join tasks earlier on earlier.id = needed.id::uuid where earlier.state <> 'merged')`,
       ),
