@@ -248,6 +248,7 @@ CREATE TABLE "containers" (
 	"image" text NOT NULL,
 	"state" text NOT NULL,
 	"limits" jsonb NOT NULL,
+	"disk" jsonb,
 	"error" text,
 	"keeper" text,
 	"keeper_until" timestamp with time zone,

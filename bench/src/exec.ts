@@ -36,7 +36,7 @@ export async function benchExec(): Promise<void> {
   const slot = async () => {
     const slotId = newId<SlotId>()
     slots.push(slotId)
-    const limits = { memoryMiB: 4096, cpus: 2, pids: 1024 }
+    const limits = { memoryMiB: 4096, cpus: 2, pids: 1024, diskMiB: 1024 }
     await driver.create({ slotId, uid: 20_900 + slots.length, limits, image, volumeName: `guildhall-bench-${slotId}` })
     await driver.start(slotId)
     const session = openSession({ openBridge: () => driver.openBridge(slotId, 'ctl'), root: driver.rootOf(slotId) })

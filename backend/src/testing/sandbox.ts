@@ -22,7 +22,13 @@ export async function freshLocalSandbox(): Promise<{
   const dataDir = await mkdtemp(join(tmpdir(), 'guildhall-test-'))
   const driver = createLocalDriver({ dataDir })
   const slotId = newId<SlotId>()
-  const spec = { slotId, uid: 20_000, limits: { memoryMiB: 512, cpus: 1, pids: 128 }, image: '', volumeName: '' }
+  const spec = {
+    slotId,
+    uid: 20_000,
+    limits: { memoryMiB: 512, cpus: 1, pids: 128, diskMiB: 1024 },
+    image: '',
+    volumeName: '',
+  }
   await driver.create(spec)
   await driver.start(slotId)
   const root = driver.rootOf(slotId)

@@ -50,6 +50,10 @@ export const bytes = (sizeBytes: number): string =>
       ? `${(sizeBytes / 1_024).toFixed(1)} kB`
       : `${(sizeBytes / 1_048_576).toFixed(1)} MB`
 
+/** "4.1 of 5.0 GiB": how much of a limit is used. */
+export const shareOf = (usedBytes: number, limitBytes: number): string =>
+  `${(usedBytes / 1024 ** 3).toFixed(1)} of ${(limitBytes / 1024 ** 3).toFixed(1)} GiB`
+
 /** A command as one would type it. */
 export const commandLine = (argv: readonly string[]): string =>
   argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ')

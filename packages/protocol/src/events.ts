@@ -8,7 +8,7 @@ import { Preview } from './preview.ts'
 import { Member, Project, Provisioning } from './projects.ts'
 import { Branch, Commit } from './repository.ts'
 import { Role } from './roles.ts'
-import { AllowedHost, Sandbox } from './sandbox.ts'
+import { AllowedHost, Sandbox, SandboxDisk } from './sandbox.ts'
 import { CheckRun, Plan, Review, Task } from './tasks.ts'
 
 /**
@@ -35,6 +35,7 @@ export const Fact = z.discriminatedUnion('type', [
   fact('member.changed', z.object({ member: Member })),
   fact('member.removed', z.object({ userId: UserId })),
   fact('sandbox.changed', z.object({ container: Sandbox })),
+  fact('disk.crossed', z.object({ disk: SandboxDisk })),
   // `allow`: the `host:port` that an owner could allow; null where allowing would not help.
   fact('egress.refused', z.object({ target: z.string(), reason: z.string(), allow: z.string().nullable() })),
   fact('egress.allowed', z.object({ host: AllowedHost })),

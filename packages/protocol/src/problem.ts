@@ -17,6 +17,7 @@ export const ProblemCode = z.enum([
   'no_model',
   'no_engine',
   'unavailable',
+  'disk_full',
   'internal',
 ])
 export type ProblemCode = z.infer<typeof ProblemCode>

@@ -13,8 +13,21 @@ export const SandboxState = z.enum([
 ])
 export type SandboxState = z.infer<typeof SandboxState>
 
-export const SandboxLimits = z.object({ memoryMiB: z.int(), cpus: z.number(), pids: z.int() })
+export const SandboxLimits = z.object({ memoryMiB: z.int(), cpus: z.number(), pids: z.int(), diskMiB: z.int() })
 export type SandboxLimits = z.infer<typeof SandboxLimits>
+
+/**
+ * What the workspace takes of its share. `near`: four fifths of it. `full`: the platform's tools write no more, and
+ * programs that go on writing are stopped (`ended` names them). `host_full`: the same, because the machine's own disk
+ * has less than a tenth left.
+ */
+export const SandboxDisk = z.object({
+  state: z.enum(['ok', 'near', 'full', 'host_full']),
+  usedBytes: z.int(),
+  limitBytes: z.int(),
+  ended: z.array(z.string()),
+})
+export type SandboxDisk = z.infer<typeof SandboxDisk>
 
 /** `isolated` is false only for the local driver, which runs plain processes; every screen says so. */
 export const Sandbox = z.object({
@@ -24,6 +37,8 @@ export const Sandbox = z.object({
   isolated: z.boolean(),
   image: z.string().nullable(),
   limits: SandboxLimits,
+  /** Null until it was looked at; brought up to date when its state changes, not with every byte. */
+  disk: SandboxDisk.nullable(),
   startedAt: Timestamp.nullable(),
   error: z.string().nullable(),
 })

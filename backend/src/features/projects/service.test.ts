@@ -28,7 +28,8 @@ const noSandbox = (projectId: ProjectId): Sandbox => ({
   driver: 'none',
   isolated: true,
   image: null,
-  limits: { memoryMiB: 0, cpus: 0, pids: 0 },
+  limits: { memoryMiB: 0, cpus: 0, pids: 0, diskMiB: 0 },
+  disk: null,
   startedAt: null,
   error: null,
 })

@@ -43,6 +43,8 @@ export function createThrowaways({
       await driver.create(specOf(row))
       await driver.start(id)
       const session = await sessions.ready(id)
+      // It goes with its volume soon, but one check could fill the machine before.
+      await session.limitDisk(row.limits.diskMiB * 1024 ** 2)
       kept.open()
       return await work(session, row)
     } finally {

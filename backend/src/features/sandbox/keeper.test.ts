@@ -122,14 +122,14 @@ test('what no row knows is swept, after a second look; what belongs to others st
     uid,
     image,
     volumeName: `guildhall-${slotId}`,
-    limits: { memoryMiB: 256, cpus: 1, pids: 64 },
+    limits: { memoryMiB: 256, cpus: 1, pids: 64, diskMiB: 1024 },
   })
   const [orphan, others, abandoned] = [newId<SlotId>(), newId<SlotId>(), newId<SlotId>()]
   try {
     await driver.create(specFor(orphan, 20_990))
     await driver.start(orphan)
     await foreign.create(specFor(others, 20_991))
-    const limits = { memoryMiB: 256, cpus: 1, pids: 64 }
+    const limits = { memoryMiB: 256, cpus: 1, pids: 64, diskMiB: 1024 }
     const row = {
       id: abandoned,
       projectId: null,

@@ -5,7 +5,7 @@ import type { Log } from '../../platform/log.ts'
 import type { SandboxDriver } from './driver.ts'
 import type { Egress } from './egress/egress.ts'
 import { ElasticBridge } from './session/elastic.ts'
-import { keepSlots, releaseSlots, renewThrowaways } from './store.ts'
+import { keepSlots, type KeptSlot, releaseSlots, renewThrowaways } from './store.ts'
 
 const leaseMs = 3_000
 const beatMs = 1_000
@@ -30,6 +30,7 @@ export function createKeeper({
 }) {
   const held = new Map<SlotId, { session: http2.ServerHttp2Session | null }>()
   const throwaways = new Map<SlotId, ProjectId | null>()
+  let kept: KeptSlot[] = []
   let beating: Promise<void> | null = null
   let isClosed = false
 
@@ -77,6 +78,7 @@ export function createKeeper({
       return keepSlots(tx, name, leaseMs)
     })
     if (isClosed) return
+    kept = mine
     const ids = new Set(mine.map(({ id }) => id))
     for (const slotId of held.keys()) if (!ids.has(slotId) && !throwaways.has(slotId)) drop(slotId)
     for (const { id, projectId } of mine) hold(id, projectId)
@@ -94,6 +96,8 @@ export function createKeeper({
   beatSoon()
 
   return {
+    /** The sandboxes of projects that this process watches now, as their rows stood at the last beat. */
+    kept: (): readonly KeptSlot[] => kept,
     /**
      * A throw-away sandbox is kept by the process that made it, from its row on: on behalf of `projectId`, or with no
      * way out at all.
@@ -112,6 +116,7 @@ export function createKeeper({
     },
     async close(): Promise<void> {
       isClosed = true
+      kept = []
       clearInterval(timer)
       await beating
       for (const slotId of [...held.keys()]) drop(slotId)

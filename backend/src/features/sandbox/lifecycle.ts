@@ -1,4 +1,5 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
+import type { Fact } from '@guildhall/protocol/events.ts'
 import type { ProjectId, SlotId } from '@guildhall/protocol/ids.ts'
 import type { Sandbox, SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
@@ -11,7 +12,7 @@ import type { Sessions } from './sessions.ts'
 import { changeSlot, deleteSlot, findSlot, insertSlot, type SlotChange, type SlotRow } from './store.ts'
 
 const house: Actor = { kind: 'system' }
-export const defaultLimits: SandboxLimits = { memoryMiB: 4_096, cpus: 2, pids: 1_024 }
+export const defaultLimits: SandboxLimits = { memoryMiB: 4_096, cpus: 2, pids: 1_024, diskMiB: 5_120 }
 
 export const specOf = ({ id, uid, limits, image, volumeName }: SlotRow): SlotSpec => ({
   slotId: id,
@@ -48,21 +49,27 @@ export function createLifecycle({
     isolated: driver.isolated,
     image: row?.image ?? null,
     limits: row?.limits ?? defaultLimits,
+    disk: row?.disk ?? null,
     startedAt: row?.startedAt?.toISOString() ?? null,
     error: row?.error ?? null,
   })
 
-  /** Writes a change and announces it, in one transaction; nothing is announced when nothing changed. */
+  /** Writes a change and announces it (and `also`), in one transaction; nothing is announced when nothing changed. */
   async function change(
     slotId: SlotId,
     to: SlotChange,
-    { actor = house, onlyFrom }: { actor?: Actor; onlyFrom?: readonly SandboxState[] } = {},
+    {
+      actor = house,
+      onlyFrom,
+      also = null,
+    }: { actor?: Actor; onlyFrom?: readonly SandboxState[]; also?: Fact | null } = {},
   ): Promise<SlotRow | null> {
     return db.system(async (tx) => {
       const row = await changeSlot(tx, slotId, to, onlyFrom)
       if (row?.projectId) {
         const container = shown(row.projectId, row)
         await appendEvent(tx, projectTopic(row.projectId), { type: 'sandbox.changed', actor, data: { container } })
+        if (also) await appendEvent(tx, projectTopic(row.projectId), { ...also, actor })
       }
       return row
     })

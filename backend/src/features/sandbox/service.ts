@@ -16,6 +16,7 @@ import { createLocalDriver } from './drivers/local.ts'
 import { createNoDriver } from './drivers/none.ts'
 import { createAllowedHosts } from './egress/allowed.ts'
 import { createEgress, type Egress, type EgressOptions } from './egress/egress.ts'
+import { createDiskWatch } from './disk-watch.ts'
 import { createFreshSandboxes, createThrowaways } from './fresh.ts'
 import { createSandboxImage } from './image.ts'
 import { createKeeper } from './keeper.ts'
@@ -122,6 +123,7 @@ export function createSandboxService({
   }
   const lifecycle = createLifecycle({ db, driver, sessions, imageName, log })
   const reconciler = createReconciler({ db, driver, lifecycle, sessions, log })
+  const diskWatch = createDiskWatch({ keeper, lifecycle, sessions, log })
   const withFreshSandbox = createFreshSandboxes({ driver, imageName, withThrowaway })
 
   /** Wakes and answers a session whose bridge stands. A row that says "running" may be a moment behind the engine. */
@@ -253,6 +255,7 @@ export function createSandboxService({
       return { name: 'engine', status: 'ok', detail }
     },
     async close(): Promise<void> {
+      diskWatch.close()
       await selfTest.close()
       await reconciler.close()
       await keeper.close()

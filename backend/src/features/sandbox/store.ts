@@ -1,5 +1,5 @@
 import type { ProjectId, SlotId } from '@guildhall/protocol/ids.ts'
-import type { SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
+import type { SandboxDisk, SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
 import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import { AppError, conflict, notFound } from '../../platform/errors.ts'
@@ -69,7 +69,7 @@ async function refuseAtRest(tx: Db, projectId: ProjectId): Promise<void> {
 }
 
 export type SlotChange = Partial<
-  Pick<SlotRow, 'state' | 'error' | 'image' | 'driver' | 'volumeName' | 'startedAt' | 'stoppedAt'>
+  Pick<SlotRow, 'state' | 'error' | 'image' | 'driver' | 'volumeName' | 'disk' | 'startedAt' | 'stoppedAt'>
 >
 
 /** Applies a change under a row lock; null when the row is gone or says so already. */
@@ -93,12 +93,10 @@ export async function deleteSlot(tx: Db, slotId: SlotId): Promise<void> {
   await tx.delete(slotTable).where(eq(slotTable.id, slotId))
 }
 
+export type KeptSlot = { id: SlotId; projectId: ProjectId; limits: SandboxLimits; disk: SandboxDisk | null }
+
 /** Renews the leases of `keeper` and takes those that nobody renewed; answers all that it holds now. */
-export async function keepSlots(
-  tx: Db,
-  keeper: string,
-  leaseMs: number,
-): Promise<{ id: SlotId; projectId: ProjectId }[]> {
+export async function keepSlots(tx: Db, keeper: string, leaseMs: number): Promise<KeptSlot[]> {
   const now = sql`now()`
   const rows = await tx
     .update(slotTable)
@@ -110,8 +108,8 @@ export async function keepSlots(
         or(eq(slotTable.keeper, keeper), isNull(slotTable.keeper), lt(slotTable.keeperUntil, now)),
       ),
     )
-    .returning({ id: slotTable.id, projectId: slotTable.projectId })
-  return rows.flatMap(({ id, projectId }) => (projectId ? [{ id, projectId }] : []))
+    .returning({ id: slotTable.id, projectId: slotTable.projectId, limits: slotTable.limits, disk: slotTable.disk })
+  return rows.flatMap(({ projectId, ...slot }) => (projectId ? [{ ...slot, projectId }] : []))
 }
 
 /** Throw-away slots belong to the process that made them; while it lives they are renewed. */

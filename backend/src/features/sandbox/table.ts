@@ -1,5 +1,5 @@
 import type { ProjectId, SlotId, UserId } from '@guildhall/protocol/ids.ts'
-import type { SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
+import type { SandboxDisk, SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
 import { sql } from 'drizzle-orm'
 import { bigint, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at, createdAt, id, ref, updatedAt } from '../../platform/db/columns.ts'
@@ -19,6 +19,8 @@ export const slotTable = pgTable(
     image: text().notNull(),
     state: text().$type<SandboxState>().notNull(),
     limits: jsonb().$type<SandboxLimits>().notNull(),
+    /** As it was last told; the sandbox itself knows the bytes of this moment. */
+    disk: jsonb().$type<SandboxDisk>(),
     error: text(),
     /** The keeper's lease: one process watches a sandbox at a time. */
     keeper: text(),

@@ -22,6 +22,7 @@ const statusOf: Record<ProblemCode, number> = {
   internal: 500,
   no_engine: 503,
   unavailable: 503,
+  disk_full: 507,
 }
 
 /** Seconds to wait where the failure names none. */

@@ -1,8 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
-import { Box, GitBranch, Globe, ShieldAlert, TriangleAlert } from 'lucide-react'
+import { Box, GitBranch, Globe, HardDrive, ShieldAlert, TriangleAlert } from 'lucide-react'
 import { previewOf } from '../../features/preview/api.ts'
 import { projectLog, useSocketStatus } from '../../features/realtime/api.ts'
-import { allowedHosts, isolationNote, sandboxWord } from '../../features/sandbox/api.ts'
+import { allowedHosts, diskNote, isolationNote, sandboxWord } from '../../features/sandbox/api.ts'
 import { cn } from '../../lib/cn.ts'
 import { groupedNumber, shortSha } from '../../lib/format.ts'
 import type { SocketStatus } from '../../lib/socket.ts'
@@ -24,6 +24,8 @@ export function StatusBar({ bench }: { bench: Bench }) {
   const status = useSocketStatus()
   const log = useQuery({ ...projectLog(projectId), select: ({ head, unreadable }) => ({ head, unreadable }) })
   const hosts = useQuery({ ...allowedHosts(projectId), select: ({ length }) => length }).data ?? 0
+  const disk = container.disk && container.state !== 'none' ? diskNote(container.disk) : null
+  const ended = container.disk?.ended ?? []
   const preview = useQuery({ ...previewOf(projectId, project.defaultBranch), enabled: !isBeingMade(bench) })
   return (
     <footer className="flex h-[26px] shrink-0 items-center gap-5 overflow-hidden border-t border-line bg-surface-1 px-4 text-xs text-fg-2 tabular">
@@ -69,6 +71,14 @@ export function StatusBar({ bench }: { bench: Bench }) {
           </span>
         )}
       </span>
+      {disk && (
+        <span
+          className={cn(segment, disk.isFull ? 'text-bad [&>svg]:text-bad' : 'text-warn [&>svg]:text-warn')}
+          title={ended.length > 0 ? `Stopped because they went on writing: ${ended.join(', ')}` : undefined}
+        >
+          <HardDrive aria-hidden /> <span className="first-letter:uppercase">{disk.text}</span>
+        </span>
+      )}
       {preview.data?.state === 'ready' && (
         <span className={segment}>
           <Globe aria-hidden /> port {preview.data.port}

@@ -186,6 +186,27 @@ describe('the chat as a reading of the log', () => {
     expect(chatOf([allowed])).toMatchObject([{ kind: 'note', text: expect.stringContaining('from now on') }])
   })
 
+  test('a disk that fills says so, and names what was stopped without its markdown', () => {
+    const disk = (state: 'near' | 'full' | 'ok', gib: number, ended: string[] = []) =>
+      ({
+        type: 'disk.crossed',
+        data: { disk: { state, usedBytes: gib * 1024 ** 3, limitBytes: 5 * 1024 ** 3, ended } },
+      }) as const
+    const items = chatOf([
+      [0, disk('near', 4.1)],
+      [1, disk('full', 5.02, ['`dd`', 'npm install'])],
+      [2, disk('ok', 1)],
+    ])
+    expect(items.map((item) => item.kind === 'note' && [item.tone, item.text])).toEqual([
+      ['warn', 'The sandbox’s disk is nearly full: 4.1 of 5.0 GiB.'],
+      [
+        'bad',
+        'The sandbox’s disk is full: 5.0 of 5.0 GiB. Nothing is written until something is deleted. Stopped, because it went on writing: `dd`, `npm install`.',
+      ],
+      ['ok', 'The sandbox’s disk has room again: 1.0 of 5.0 GiB.'],
+    ])
+  })
+
   test('nothing that was given is changed', () => {
     const facts = logOf([
       [0, begun(run(1), 1)],

@@ -3,7 +3,8 @@ import type { Message } from '@guildhall/protocol/conversations.ts'
 import type { TaskState } from '@guildhall/protocol/tasks.ts'
 import type { Event } from '@guildhall/protocol/events.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
-import { duration, plural, shortSha } from '../../lib/format.ts'
+import type { SandboxDisk } from '@guildhall/protocol/sandbox.ts'
+import { duration, plural, shareOf, shortSha } from '../../lib/format.ts'
 import { type Fold, reading } from '../../lib/fold.ts'
 import { roleLook } from '../../lib/roles.ts'
 
@@ -128,6 +129,20 @@ function settleHost(items: readonly ChatItem[], event: Event, target: string, is
   return [...settled, { kind: 'note', id: noteId(event), at: event.at, text, tone: 'neutral' }]
 }
 
+function diskNote(event: Event, { state, usedBytes, limitBytes, ended }: SandboxDisk): ChatItem {
+  const share = shareOf(usedBytes, limitBytes)
+  // What programs call themselves is their own word.
+  const names = ended.map((name) => `\`${name.replaceAll('`', '')}\``).join(', ')
+  const [text, tone] = {
+    ok: [`The sandbox’s disk has room again: ${share}.`, 'ok'],
+    near: [`The sandbox’s disk is nearly full: ${share}.`, 'warn'],
+    full: [`The sandbox’s disk is full: ${share}. Nothing is written until something is deleted.`, 'bad'],
+    host_full: ['The machine has less than a tenth of its disk left. Nothing is written in any sandbox.', 'bad'],
+  }[state] as [string, NoteTone]
+  const stopped = names ? ` Stopped, because it went on writing: ${names}.` : ''
+  return { kind: 'note', id: noteId(event), at: event.at, text: text + stopped, tone }
+}
+
 const firstLine = (text: string) => text.split('\n', 1)[0]!
 
 /** One line for a change of a task's state; null for what is seen elsewhere. */
@@ -223,6 +238,8 @@ export const chatFold: Fold<readonly ChatItem[], Event> = {
         ]
       case 'agent.run.finished':
         return [...items, ...runNote(event, event.data.run)]
+      case 'disk.crossed':
+        return [...items, diskNote(event, event.data.disk)]
       case 'egress.refused':
         return addRefusal(items, event)
       case 'egress.allowed':

@@ -1,8 +1,8 @@
 import { page } from '@guildhall/protocol/paging.ts'
-import { AllowedHost, AllowedHostAnswer, type Sandbox } from '@guildhall/protocol/sandbox.ts'
+import { AllowedHost, AllowedHostAnswer, type Sandbox, type SandboxDisk } from '@guildhall/protocol/sandbox.ts'
 import { queryOptions } from '@tanstack/react-query'
 import { z } from 'zod'
-import { plural } from '../../lib/format.ts'
+import { plural, shareOf } from '../../lib/format.ts'
 import { request } from '../../lib/request.ts'
 
 export const sandboxKeys = { hosts: (projectId: string) => ['projects', projectId, 'hosts'] as const }
@@ -39,4 +39,13 @@ export const sandboxWord: Record<Sandbox['state'], string> = {
 export function isolationNote({ isolated, driver }: Sandbox, hosts: number): string {
   if (!isolated) return 'not isolated: plain processes on this machine'
   return `isolated by ${driver}, ${hosts === 0 ? 'no network' : `no network but ${plural(hosts, 'allowed host')}`}`
+}
+
+/** Nothing while there is room. */
+export function diskNote({ state, usedBytes, limitBytes }: SandboxDisk): { text: string; isFull: boolean } | null {
+  const share = shareOf(usedBytes, limitBytes)
+  if (state === 'near') return { text: `disk ${share}`, isFull: false }
+  if (state === 'full') return { text: `disk full: ${share}`, isFull: true }
+  if (state === 'host_full') return { text: 'the machine’s disk is full', isFull: true }
+  return null
 }

@@ -2,6 +2,7 @@ import type { Answer } from './answer.ts'
 import { Arguments } from './check.ts'
 import type { Claims } from './claims.ts'
 import { Run, type Outcome, type Sink } from './exec.ts'
+import type { DiskWatch } from './disk.ts'
 import type { Files } from './files.ts'
 import type { Processes } from './processes.ts'
 import type { Results } from './results.ts'
@@ -18,6 +19,7 @@ export type World = {
   root: string
   baseEnv: Record<string, string>
   claims: Claims
+  disk: DiskWatch
   files: Files
   processes: Processes
   results: Results
@@ -56,7 +58,8 @@ export const calls: Record<string, Call> = {
     return { exists: true, hash: found.hash, sizeBytes: found.bytes.length }
   },
 
-  write: async ({ claims, files }, args, _answer, frames) => {
+  write: async ({ claims, disk, files }, args, _answer, frames) => {
+    disk.admit()
     const path = args.text('path')
     const expectedHash = args.expectedHash()
     const size = args.int('sizeBytes', 0, 50 * 1024 * 1024)
@@ -124,7 +127,8 @@ export const calls: Record<string, Call> = {
   },
   'pty-attach': attachTerminal,
 
-  stats: ({ root }) => readStats(root),
+  disk: ({ disk }, args) => disk.limit(args.int('limitBytes', 1, Number.MAX_SAFE_INTEGER)),
+  stats: ({ disk }) => readStats(disk.use()),
   ports: async () => ({ ports: await listeningPorts() }),
 }
 
@@ -153,7 +157,7 @@ async function runCommand(world: World, args: Arguments, answer: Answer, frames:
     write: (kind, chunk) => answer.data(kind, chunk),
     onceDrained: (callback) => answer.stream.once('drain', callback),
   }
-  const run = new Run(call, world.baseEnv, live ? sink : null)
+  const run = new Run(call, world.baseEnv, live ? sink : null, (sinceMs) => world.disk.excuse(sinceMs))
   world.running.add(run)
   if (call.step) world.results.begin(call.step, run)
   // Nobody can ask later for a command without a step, so it ends with the stream that wanted it.

@@ -26,11 +26,19 @@ export class Run {
   readonly done: Promise<Outcome>
   readonly #child: ChildProcess
   readonly #mark = newMark()
+  readonly #excuse: (sinceMs: number) => string | null
   #sink: Sink | null
   #wasKilled = false
 
-  constructor(call: ExecCall, baseEnv: Record<string, string>, sink: Sink | null) {
+  /** `excuse`: what to say to a command that failed, when something here ended it since that time. */
+  constructor(
+    call: ExecCall,
+    baseEnv: Record<string, string>,
+    sink: Sink | null,
+    excuse: (sinceMs: number) => string | null,
+  ) {
     this.#sink = sink
+    this.#excuse = excuse
     checkFolder(call.cwd)
     const startedAt = performance.now()
     const [file, ...rest] = call.argv as [string, ...string[]]
@@ -86,6 +94,7 @@ export class Run {
 
   async #follow(call: ExecCall, startedAt: number): Promise<Outcome> {
     const child = this.#child
+    const beganAtMs = Date.now()
     const stdout = new HeadAndTail(call.maxBytes)
     const stderr = new HeadAndTail(call.maxBytes)
     const counts = { stdout: 0, stderr: 0 }
@@ -136,6 +145,13 @@ export class Run {
     })
     clearTimeout(total)
     if (quiet) clearTimeout(quiet)
+    const excuse = ended.code === 0 ? null : this.#excuse(beganAtMs)
+    if (excuse) {
+      const words = Buffer.from(`\n${excuse}\n`)
+      counts.stderr += words.length
+      stderr.push(words)
+      this.#sink?.write('E', words)
+    }
     const [keptOut, keptErr] = [stdout.bytes(), stderr.bytes()]
     const end: ExecEnd = {
       exitCode: ended.code,

@@ -100,7 +100,7 @@ export function translated(error: unknown, path: string): unknown {
       return new Failure('invalid', 'The path is too long')
     case 'ENOSPC':
     case 'EDQUOT':
-      return new Failure('unavailable', 'The disk of this sandbox is full')
+      return new Failure('disk_full', 'The disk of this sandbox is full')
     case 'EFBIG':
       return new Failure('payload_too_large', `${path} would be over the file size limit`)
     default:

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { World } from './calls.ts'
 import { Claims } from './claims.ts'
+import { DiskWatch } from './disk.ts'
 import { Egress } from './egress.ts'
 import { Files } from './files.ts'
 import { Processes } from './processes.ts'
@@ -37,6 +38,7 @@ const world: World = {
   root,
   baseEnv,
   claims: new Claims(),
+  disk: new DiskWatch(root, () => signalAll('SIGKILL')),
   files: new Files(root),
   processes: new Processes(baseEnv),
   results: new Results(),
@@ -85,12 +87,16 @@ function environment(): Record<string, string> {
   return inherited
 }
 
+function signalAll(signal: 'SIGTERM' | 'SIGKILL'): void {
+  for (const run of world.running) run.kill(signal)
+  world.processes.signalAll(signal)
+  world.terminals.signalAll(signal === 'SIGTERM' ? 'SIGHUP' : signal)
+}
+
 /** Asks everything to end, then insists. */
 async function end(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    for (const run of world.running) run.kill(signal)
-    world.processes.signalAll(signal)
-    world.terminals.signalAll(signal === 'SIGTERM' ? 'SIGHUP' : signal)
+    signalAll(signal)
     if (signal === 'SIGTERM') await new Promise((done) => setTimeout(done, 1_000))
   }
   process.exit(0)

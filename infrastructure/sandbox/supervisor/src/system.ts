@@ -1,15 +1,14 @@
-import { readFile, statfs } from 'node:fs/promises'
-import type { Stats } from './wire.ts'
+import { readFile } from 'node:fs/promises'
+import type { DiskUse, Stats } from './wire.ts'
 
 /** What this sandbox uses, from its own cgroup (v2, else v1); null where the kernel does not say. */
-export async function readStats(root: string): Promise<Stats> {
-  const disk = await statfs(root)
+export async function readStats({ usedBytes, limitBytes }: DiskUse): Promise<Stats> {
   return {
     memoryBytes: await firstNumber(['/sys/fs/cgroup/memory.current', '/sys/fs/cgroup/memory/memory.usage_in_bytes']),
     cpuUs: await cpuMicroseconds(),
     pids: await firstNumber(['/sys/fs/cgroup/pids.current', '/sys/fs/cgroup/pids/pids.current']),
-    diskUsedBytes: (disk.blocks - disk.bfree) * disk.bsize,
-    diskSizeBytes: disk.blocks * disk.bsize,
+    diskUsedBytes: usedBytes,
+    diskLimitBytes: limitBytes,
   }
 }
 

@@ -71,6 +71,7 @@ export type FailureCode =
   | 'stale'
   | 'invalid'
   | 'payload_too_large'
+  | 'disk_full'
   | 'unavailable'
   | 'internal'
 
@@ -113,10 +114,15 @@ export type ExecEnd = {
 export type Entry = { path: string; kind: 'file' | 'directory' | 'symlink'; sizeBytes: number }
 export type ProcessInfo = { state: 'running' | 'exited'; exitCode: number | null; tail: string }
 export type PtyInfo = { id: string; label: string; cols: number; rows: number; createdAt: string; exited: boolean }
+/** `host_full`: the machine itself has less than a tenth of its disk left, whatever this sandbox takes. */
+export type DiskState = 'ok' | 'near' | 'full' | 'host_full'
+/** `limitBytes` null: the platform has not said one yet. `ended`: programs that were stopped for going on writing. */
+export type DiskUse = { state: DiskState; usedBytes: number; limitBytes: number | null; ended: string[] }
 export type Stats = {
   memoryBytes: number | null
   cpuUs: number | null
   pids: number | null
+  /** Of the workspace, and what it may become. */
   diskUsedBytes: number
-  diskSizeBytes: number
+  diskLimitBytes: number | null
 }

@@ -64,7 +64,10 @@ describe('with the profile as it is', () => {
     const projectId = await freshProject(database.db, owner)
     await sandbox.session(projectId)
     const { status, detail } = sandbox.wallsState()
-    expect([status, detail]).toEqual(['ok', expect.stringMatching(/^\d\d walls stand \(tested in \d+ ms\)$/)])
+    expect([status, detail]).toEqual([
+      'ok',
+      expect.stringMatching(/^\d\d walls stand \(tested in \d+ ms\); disks are watched/),
+    ])
     expect(await slots()).toBe(1)
     await sandbox.withFreshSandbox(projectId, async () => undefined)
     expect(sandbox.wallsState().detail).toBe(detail)

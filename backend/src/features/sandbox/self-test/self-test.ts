@@ -106,7 +106,10 @@ export function createSelfTest({
         return { status: 'off', detail: 'not isolated and not tested: plain processes of this machine (ENGINE=local)' }
       }
       if (verdict?.miss) return { status: 'failing', detail: verdict.miss }
-      if (verdict) return { status: 'ok', detail: `${verdict.facts} walls stand (tested in ${verdict.tookMs} ms)` }
+      if (verdict) {
+        const disks = 'disks are watched, not fenced by the kernel'
+        return { status: 'ok', detail: `${verdict.facts} walls stand (tested in ${verdict.tookMs} ms); ${disks}` }
+      }
       if (trouble) return { status: 'failing', detail: `The walls of sandboxes could not be tested: ${trouble}` }
       return { status: 'off', detail: 'its walls are tested before the first one is handed out' }
     },

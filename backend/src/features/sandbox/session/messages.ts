@@ -61,12 +61,18 @@ export const PtyOpened = z.object({ pty: Pty })
 export const PtyListing = z.object({ ptys: z.array(Pty).max(100) })
 export const PtyStart = z.object({ start: count, replayedBytes: count.max(1_000_000) })
 export const PtyEnd = z.object({ exitCode: z.int().nullable() })
+export const DiskUse = z.object({
+  state: z.enum(['ok', 'near', 'full', 'host_full']),
+  usedBytes: count,
+  ended: z.array(z.string().max(64)).max(20),
+})
+export type DiskUse = z.infer<typeof DiskUse>
 export const Stats = z.object({
   memoryBytes: count.nullable(),
   cpuUs: count.nullable(),
   pids: count.nullable(),
   diskUsedBytes: count,
-  diskSizeBytes: count,
+  diskLimitBytes: count.nullable(),
 })
 export type Stats = z.infer<typeof Stats>
 export const Ports = z.object({ ports: z.array(z.int().min(1).max(65_535)).max(65_535) })

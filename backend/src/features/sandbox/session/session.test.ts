@@ -8,14 +8,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '../../../platform/ids.ts'
 import { freshLocalSandbox } from '../../../testing/sandbox.ts'
-import type { SandboxSession } from './session.ts'
+import type { OpenSession } from './session.ts'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 const shell = (command: string) => ['sh', '-c', command]
 const text = (bytes: Buffer) => bytes.toString('utf8')
 
 let sandbox: Awaited<ReturnType<typeof freshLocalSandbox>>
-let session: SandboxSession
+let session: OpenSession
 beforeAll(async () => {
   sandbox = await freshLocalSandbox()
   session = sandbox.session
@@ -407,7 +407,10 @@ describe('a port inside', () => {
   })
 })
 
-test('the figures of the sandbox are numbers', async () => {
+test('the figures of the sandbox are numbers, and its disk is what its files take', async () => {
+  await session.limitDisk(5 * 1024 ** 3)
   const stats = await session.stats()
-  expect(stats.diskSizeBytes).toBeGreaterThan(stats.diskUsedBytes)
+  expect(stats.diskLimitBytes).toBe(5 * 1024 ** 3)
+  expect(stats.diskUsedBytes).toBeGreaterThan(0)
+  expect(stats.diskUsedBytes).toBeLessThan(1024 ** 3)
 })

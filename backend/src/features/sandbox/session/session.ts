@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { createConnection, type Connection } from './connection.ts'
 import { createExec, type ExecCall, type ExecOutcome, type StepRef } from './exec.ts'
 import { createFiles, type FileEntry } from './files.ts'
-import { Empty, Ports, ProcessFound, Stats } from './messages.ts'
+import { DiskUse, Empty, Ports, ProcessFound, Stats } from './messages.ts'
 import { createPaths, type Paths } from './paths.ts'
 import { TunnelSocket } from './tunnel.ts'
 import { watchProcess } from './watch.ts'
@@ -60,7 +60,13 @@ export interface SandboxSession {
 }
 
 /** A session with what only the sandbox feature itself needs of it. */
-export type OpenSession = SandboxSession & { connection: Connection; paths: Paths; close(): void }
+export type OpenSession = SandboxSession & {
+  connection: Connection
+  paths: Paths
+  /** Says how much its disk may take, and answers how much it does. The sandbox keeps to it from then on. */
+  limitDisk(limitBytes: number): Promise<DiskUse>
+  close(): void
+}
 
 export function openSession({
   openBridge,
@@ -96,6 +102,8 @@ export function openSession({
       return new TunnelSocket(await connection.tunnel(port))
     },
     stats: () => ask('stats', {}, Stats),
+    // The first count of a large workspace takes its time.
+    limitDisk: (limitBytes) => ask('disk', { limitBytes }, DiskUse, 120_000),
     async ports() {
       return (await ask('ports', {}, Ports)).ports
     },
