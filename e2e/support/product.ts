@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { instanceOf } from '../../backend/src/features/sandbox/service.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -61,6 +62,16 @@ export async function startModel({ delayMs = 0 } = {}) {
   return { url: found, stop: () => end(child, 'SIGTERM') }
 }
 
+/** A product that ends leaves its sandboxes running for the next start; after a test there is none. */
+function removeSandboxes(dataDir: string): void {
+  const ours = ['--filter', `label=guildhall.instance=${instanceOf(dataDir)}`]
+  const docker = (...args: string[]) => execFileSync('docker', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
+  const containers = docker('ps', '-aq', ...ours)
+  if (containers.length > 0) docker('rm', '-f', ...containers)
+  const volumes = docker('volume', 'ls', '-q', ...ours)
+  if (volumes.length > 0) docker('volume', 'rm', ...volumes)
+}
+
 /** The whole product as a person starts it, with its embedded defaults, on a data folder of its own. */
 export async function startProduct({ modelUrl }: { modelUrl: string }) {
   const dataDir = await mkdtemp(join(tmpdir(), 'gh-'))
@@ -89,6 +100,7 @@ export async function startProduct({ modelUrl }: { modelUrl: string }) {
     },
     async stop() {
       await end(running.child, 'SIGTERM')
+      removeSandboxes(dataDir)
       await rm(dataDir, { recursive: true, force: true })
     },
   }

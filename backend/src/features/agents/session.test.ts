@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AppError } from '../../platform/errors.ts'
 import { newId } from '../../platform/ids.ts'
 import { freshLocalSandbox } from '../../testing/sandbox.ts'
-import { openRunSession } from './session.ts'
+import { openRunSession, type RunSession } from './session.ts'
 
 let local: Awaited<ReturnType<typeof freshLocalSandbox>>
 beforeEach(async () => {
@@ -13,6 +13,7 @@ afterEach(() => local.close())
 
 const runOf = (epoch = 3) => ({ id: newId<RunId>(), epoch, projectId: newId<ProjectId>() })
 const never = new AbortController().signal
+const nothing = async () => undefined
 
 /** What the sandbox service does: a session while it runs, else woken first. `isAway` plays an engine that is gone. */
 function house() {
@@ -37,7 +38,12 @@ function house() {
 test('a sandbox that is killed under a command fails that one, and the next finds it running with its files', async () => {
   const { sandbox, state } = house()
   const run = runOf()
-  const session = await openRunSession(sandbox, run, never)
+  const made: string[] = []
+  const anew = async (inside: RunSession) => {
+    const { stdout } = await inside.exec({ argv: ['cat', 'kept.txt'] })
+    made.push(stdout.toString())
+  }
+  const session = await openRunSession(sandbox, run, never, anew)
   await session.writeFile('/workspace/kept.txt', Buffer.from('kept'))
   const step = { runId: run.id, epoch: run.epoch, stepId: '1' }
   const broken = session.exec({ argv: ['sleep', '3'], step })
@@ -47,6 +53,8 @@ test('a sandbox that is killed under a command fails that one, and the next find
   await told
   const { stdout } = await session.exec({ argv: ['cat', 'kept.txt'], step: { ...step, stepId: '2' } })
   expect([stdout.toString(), state.woken]).toEqual(['kept', 1])
+  // Its place was made sure of before that command, once.
+  expect(made).toEqual(['kept'])
   // The new supervisor knows who holds the run: a late worker is refused as before.
   await expect(session.exec({ argv: ['true'], step: { ...step, epoch: 2, stepId: '3' } })).rejects.toMatchObject({
     code: 'stale',
@@ -56,7 +64,7 @@ test('a sandbox that is killed under a command fails that one, and the next find
 test('an engine that is away for a moment is waited for; a stop ends the waiting', async () => {
   const { sandbox, state } = house()
   const stop = new AbortController()
-  const session = await openRunSession(sandbox, runOf(), stop.signal)
+  const session = await openRunSession(sandbox, runOf(), stop.signal, nothing)
   await local.kill()
   state.isAway = true
   await expect(session.readFile('/workspace/x')).rejects.toMatchObject({ code: 'unavailable' })
@@ -75,9 +83,9 @@ test('an engine that is away for a moment is waited for; a stop ends the waiting
 test('what is missing at the start is told at once, and what stays away is told in the end', async () => {
   const { sandbox, state } = house()
   state.isAway = true
-  await expect(openRunSession(sandbox, runOf(), never)).rejects.toMatchObject({ code: 'no_engine' })
+  await expect(openRunSession(sandbox, runOf(), never, nothing)).rejects.toMatchObject({ code: 'no_engine' })
   state.isAway = false
-  const session = await openRunSession(sandbox, runOf(), never, 500)
+  const session = await openRunSession(sandbox, runOf(), never, nothing, 500)
   await local.kill()
   state.isAway = true
   await expect(session.readFile('/workspace/x')).rejects.toMatchObject({ code: 'unavailable' })

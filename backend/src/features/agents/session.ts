@@ -14,12 +14,14 @@ const pauseMs = 1_000
 /**
  * The sandbox as a run sees it from its first step to its last, over restarts of the container and of the engine. The
  * call under which it went away fails, since nobody knows how far it came; the next one wakes it, waiting for a moment
- * where it must, and announces the run's epoch, which died with the supervisor.
+ * where it must, and announces the run's epoch, which died with the supervisor. `whenBack` then makes the run's place
+ * anew, should the volume be gone too.
  */
 export async function openRunSession(
   sandbox: Pick<SandboxService, 'session'>,
   run: Held & Pick<RunRow, 'projectId'>,
   signal: AbortSignal,
+  whenBack: (session: SandboxSession) => Promise<unknown>,
   waitMs = patienceMs,
 ): Promise<RunSession> {
   async function open(): Promise<SandboxSession> {
@@ -32,7 +34,9 @@ export async function openRunSession(
     for (const until = Date.now() + waitMs; ;) {
       signal.throwIfAborted()
       try {
-        return await open()
+        const session = await open()
+        await whenBack(session)
+        return session
       } catch (error) {
         if (!isGone(error) || Date.now() > until) throw error
       }

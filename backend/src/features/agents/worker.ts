@@ -24,7 +24,7 @@ import { makeOpening } from './opening.ts'
 import { crew } from './roles/crew.ts'
 import { called } from './roles/role.ts'
 import { keepSaved } from './saving.ts'
-import { openRunSession } from './session.ts'
+import { openRunSession, type RunSession } from './session.ts'
 import {
   changeSeat,
   endRun,
@@ -193,8 +193,9 @@ export function createWorker(deps: WorkerDeps, { places, perProject }: WorkerLim
       )
     })
     const seat = (await db.system((tx) => findSeat(tx, run.agentId)))!
-    const session = await openRunSession(deps.sandbox, run, signal)
-    const place = await findWorkplace(deps, run, session)
+    const placeIn = (inside: RunSession) => findWorkplace(deps, run, inside)
+    const session = await openRunSession(deps.sandbox, run, signal, placeIn)
+    const place = await placeIn(session)
     const { branch } = place
     const lastSave = branch ? keepSaved(() => deps.repository.saveWip(projectId, branch), log) : null
     let isOurs = true
