@@ -40,6 +40,13 @@ export function applyEvent(client: QueryClient, projectId: string, event: Event)
       }))
     case 'project.deleted':
       return again(projectKeys.lists)
+    case 'member.added':
+      return again(projectKeys.members(projectId))
+    case 'member.changed':
+    case 'member.removed':
+      again(projectKeys.members(projectId))
+      // It may be the reader's own role.
+      return again(projectKeys.detail(projectId))
     case 'sandbox.changed':
       return void onDetail((detail) => ({ ...detail, container: event.data.container }))
     case 'egress.allowed':

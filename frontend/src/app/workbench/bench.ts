@@ -7,8 +7,10 @@ export interface Bench {
   detail: ProjectDetail
   projectId: string
   userId: string
-  /** Editors and owners; viewers only look. */
+  /** Editors and owners, while the project is not archived; everyone else only looks. */
   canWork: boolean
+  /** Why the reader cannot work here; null when they can. */
+  readOnly: string | null
   views: Views
   onOpenTask(taskId: string): void
   /** Opens the output behind an event's number. */

@@ -30,11 +30,6 @@ export function ChatSide({ bench }: { bench: Bench }) {
   const work = useProjectLog(projectId, readWork)
   const crew = useProjectLog(projectId, readCrew)
   const running = crew ? activeRuns(crew).length : 0
-  const blocked = !canWork
-    ? 'You may look here, not ask for work'
-    : detail.project.status === 'archived'
-      ? 'This project is archived'
-      : null
   return (
     <SideFrame title="Crew" aside={running > 0 && <span className="tabular">{plural(running, 'run')} under way</span>}>
       <ChatPane
@@ -66,7 +61,7 @@ export function ChatSide({ bench }: { bench: Bench }) {
             projectId={projectId}
             wantedModel={detail.project.config.model}
             isWorking={running > 0}
-            blocked={blocked}
+            blocked={bench.readOnly}
           />
         }
       />

@@ -12,6 +12,7 @@ import { cn } from '../../lib/cn.ts'
 import { reading } from '../../lib/fold.ts'
 import { dollars, groupedNumber, plural, shortSha } from '../../lib/format.ts'
 import type { Bench } from './bench.ts'
+import { ProjectTitle } from './project-title.tsx'
 
 const readCost = reading(costFold)
 
@@ -23,9 +24,7 @@ export function TopBar({ bench }: { bench: Bench }) {
         <Link to="/" aria-label="Your projects" className="grid size-7 place-items-center rounded-sm max-md:size-11">
           <Logo />
         </Link>
-        <h1 className="min-w-0 truncate font-display text-lg font-semibold" title={project.description || undefined}>
-          {project.name}
-        </h1>
+        <ProjectTitle bench={bench} />
         <span className={cn(pill, 'max-md:hidden')} title={head ? `main is at ${shortSha(head)}` : undefined}>
           <GitBranch aria-hidden /> {project.defaultBranch}
         </span>

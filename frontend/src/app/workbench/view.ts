@@ -1,4 +1,5 @@
 import { useSearchParams } from 'react-router'
+import { type SettingsSection, settingsSections } from '../../features/projects/components/settings-dialog.tsx'
 import { create } from 'zustand'
 import { persist } from 'zustand/middleware'
 
@@ -87,6 +88,9 @@ export function useViews(projectId: string) {
     /** The document alone, over the width of the page. */
     isWide: search.get('wide') === '1',
     setWide: (isWide: boolean) => change((after) => (isWide ? after.set('wide', '1') : after.delete('wide'))),
+    settings: settingsSections.find((section) => section === search.get('settings')) ?? null,
+    setSettings: (section: SettingsSection | null) =>
+      change((after) => (section ? after.set('settings', section) : after.delete('settings'))),
     showPane: (pane: Pane) => change((after) => after.set('pane', pane)),
     show,
     open(view: View) {

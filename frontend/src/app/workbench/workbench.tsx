@@ -14,6 +14,7 @@ import { HostsDialog } from '../../features/sandbox/components/hosts-dialog.tsx'
 import { useIsNarrow } from '../../lib/media.ts'
 import { isProblem, messageOf } from '../../lib/request.ts'
 import { followProject } from '../events.ts'
+import { ArchivedBanner } from './archived-banner.tsx'
 import { DesktopLayout } from './desktop-layout.tsx'
 import { type Evidence, EvidenceDialog } from './evidence-dialog.tsx'
 import { NarrowLayout } from './narrow-layout.tsx'
@@ -78,11 +79,18 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
       </main>
     )
   }
+  const readOnly =
+    detail.data.project.status === 'archived'
+      ? 'This project is archived'
+      : detail.data.role === 'viewer'
+        ? 'You may look here, not work'
+        : null
   const bench = {
     detail: detail.data,
     projectId,
     userId,
-    canWork: detail.data.role !== 'viewer',
+    canWork: readOnly === null,
+    readOnly,
     views,
     onOpenTask: (taskId: string) => views.open({ kind: 'task', taskId }),
     onEvidence: (seq: number) => setEvidence({ seq, result: null }),
@@ -93,6 +101,7 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
     <div className="flex h-dvh flex-col overflow-hidden">
       <TopBar bench={bench} />
       <PasswordBanner />
+      <ArchivedBanner bench={bench} />
       {isNarrow ? <NarrowLayout bench={bench} /> : <DesktopLayout bench={bench} />}
       {!isNarrow && <StatusBar bench={bench} />}
       <HostsDialog

@@ -1,11 +1,15 @@
 import { page } from '@guildhall/protocol/paging.ts'
 import {
+  type AddMember,
+  Member,
   ProjectAnswer,
   ProjectCard,
   ProjectCreated,
   ProjectDetail,
   type ProjectListQuery,
+  type ProjectRole,
   ProjectTemplate,
+  type UpdateProject,
 } from '@guildhall/protocol/projects.ts'
 import { queryOptions } from '@tanstack/react-query'
 import { z } from 'zod'
@@ -18,6 +22,7 @@ export const projectKeys = {
   lists: ['projects', 'list'] as const,
   list: (q: string, status: ProjectStatusFilter) => ['projects', 'list', { q, status }] as const,
   detail: (projectId: string) => ['projects', projectId, 'detail'] as const,
+  members: (projectId: string) => ['projects', projectId, 'members'] as const,
 }
 
 const url = (projectId: string) => `/api/projects/${projectId}`
@@ -44,6 +49,28 @@ export const projectDetail = (projectId: string) =>
     queryKey: projectKeys.detail(projectId),
     queryFn: ({ signal }) => request(ProjectDetail, url(projectId), { signal }),
   })
+
+export const memberList = (projectId: string) =>
+  queryOptions({
+    queryKey: projectKeys.members(projectId),
+    queryFn: async ({ signal }) => (await request(page(Member), `${url(projectId)}/members`, { signal })).items,
+  })
+
+/** Throws `stale` when `version` is not the newest. */
+export const updateProject = (projectId: string, body: UpdateProject) =>
+  request(ProjectAnswer, url(projectId), { method: 'PATCH', body })
+
+export const addMember = (projectId: string, body: AddMember) =>
+  request(z.unknown(), `${url(projectId)}/members`, { method: 'POST', body })
+
+export const changeMember = (projectId: string, userId: string, role: ProjectRole) =>
+  request(z.unknown(), `${url(projectId)}/members/${userId}`, { method: 'PATCH', body: { role } })
+
+export const removeMember = (projectId: string, userId: string) =>
+  request(z.unknown(), `${url(projectId)}/members/${userId}`, { method: 'DELETE' })
+
+export const leaveProject = (projectId: string) =>
+  request(z.unknown(), `${url(projectId)}/membership`, { method: 'DELETE' })
 
 /** The first words of a wish, cut at a word's end: a name to begin with. */
 export function nameFromWish(wish: string): string {

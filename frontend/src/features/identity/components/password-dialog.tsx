@@ -2,7 +2,7 @@ import { Button } from '../../../components/ui/button.tsx'
 import { Dialog } from '../../../components/ui/dialog.tsx'
 import { Field } from '../../../components/ui/field.tsx'
 import { changePassword, useSession } from '../api.ts'
-import { FormFault } from './form-fault.tsx'
+import { FormFault } from '../../../components/form-fault.tsx'
 import { useForm } from './form.ts'
 
 interface PasswordDialogProps {
@@ -24,7 +24,8 @@ export function PasswordDialog({ open, onOpenChange }: PasswordDialogProps) {
   )
 }
 
-function PasswordForm({ hasPassword, onDone }: { hasPassword: boolean; onDone(): void }) {
+/** `onDone` is called once it is saved. */
+export function PasswordForm({ hasPassword, onDone }: { hasPassword: boolean; onDone(): void }) {
   const username = useSession(({ user }) => user?.username ?? '')
   const form = useForm(
     (body: { currentPassword?: string; newPassword: string }) => changePassword(body).then(onDone),
@@ -56,7 +57,7 @@ function PasswordForm({ hasPassword, onDone }: { hasPassword: boolean; onDone():
         error={form.fields.newPassword}
       />
       <FormFault text={form.general} />
-      <Button type="submit" look="primary" size="l" busy={form.isPending}>
+      <Button type="submit" look="primary" size="l" className="justify-self-start max-md:w-full" busy={form.isPending}>
         Save password
       </Button>
     </form>

@@ -4,7 +4,7 @@ import { Button } from '../../../components/ui/button.tsx'
 import { Field } from '../../../components/ui/field.tsx'
 import { createAccount, signInOptions } from '../api.ts'
 import { Entrance } from './entrance.tsx'
-import { FormFault } from './form-fault.tsx'
+import { FormFault } from '../../../components/form-fault.tsx'
 import { useForm } from './form.ts'
 
 const text = (data: FormData, name: string) => String(data.get(name) ?? '')

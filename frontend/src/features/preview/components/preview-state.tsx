@@ -58,7 +58,10 @@ export function PreviewState({ preview, isMain, canWork }: PreviewStateProps) {
     case 'asleep':
       return (
         <Notice icon={Moon} title="The preview is asleep" action={button('start', 'Wake it')}>
-          Nothing ran for a while. It is back within a second or two.{fault}
+          {canWork
+            ? 'Nothing ran for a while. It is back within a second or two.'
+            : 'Its sandbox rests. Whoever works here can wake it.'}
+          {fault}
         </Notice>
       )
     default:

@@ -1,15 +1,16 @@
 import type { ProjectCard as Card } from '@guildhall/protocol/projects.ts'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { Archive, ArchiveRestore, Ellipsis, GitBranch, Trash2 } from 'lucide-react'
+import { Archive, ArchiveRestore, Ellipsis, GitBranch, SlidersHorizontal, Trash2, Users } from 'lucide-react'
 import { useState } from 'react'
 import { Link } from 'react-router'
 import { Chip, type Tone } from '../../../components/ui/chip.tsx'
-import { Menu, MenuContent, MenuItem, MenuTrigger } from '../../../components/ui/menu.tsx'
+import { Menu, MenuContent, MenuItem, MenuSeparator, MenuTrigger } from '../../../components/ui/menu.tsx'
 import { useNow } from '../../../lib/clock.ts'
 import { ago, dollars, plural } from '../../../lib/format.ts'
 import { archiveProject, projectKeys, unarchiveProject } from '../api.ts'
 import { cover } from '../cover.ts'
 import { DeleteDialog } from './delete-dialog.tsx'
+import { SettingsDialog, type SettingsSection } from './settings-dialog.tsx'
 
 function stateOf({ project, agentsAtWork, waitsForYou, sandboxState }: Card): {
   word: string
@@ -56,19 +57,24 @@ export function ProjectCard({ card }: { card: Card }) {
             {card.branches > 1 ? plural(card.branches, 'branch', 'branches') : project.defaultBranch}
           </span>
           <span className="tabular">{dollars(card.costUsd)}</span>
-          {card.role === 'owner' && <CardMenu card={card} />}
+          <CardMenu card={card} />
         </div>
       </div>
     </article>
   )
 }
 
-function CardMenu({ card: { project } }: { card: Card }) {
+function CardMenu({ card: { project, role } }: { card: Card }) {
   const client = useQueryClient()
   const [isDeleting, setDeleting] = useState(false)
-  const onSuccess = () => client.invalidateQueries({ queryKey: projectKeys.lists })
-  const archive = useMutation({ mutationFn: archiveProject, onSuccess })
-  const restore = useMutation({ mutationFn: unarchiveProject, onSuccess })
+  const [section, setSection] = useState<SettingsSection | null>(null)
+  const again = () => client.invalidateQueries({ queryKey: projectKeys.lists })
+  const archive = useMutation({ mutationFn: archiveProject, onSettled: again })
+  const restore = useMutation({ mutationFn: unarchiveProject, onSettled: again })
+  const gone = () => {
+    setSection(null)
+    void again()
+  }
   return (
     <>
       <Menu>
@@ -79,21 +85,33 @@ function CardMenu({ card: { project } }: { card: Card }) {
           <Ellipsis className="size-4" />
         </MenuTrigger>
         <MenuContent align="end">
-          {project.status === 'archived' ? (
-            <MenuItem onSelect={() => restore.mutate(project.id)}>
-              <ArchiveRestore /> Restore
-            </MenuItem>
-          ) : (
-            <MenuItem onSelect={() => archive.mutate(project.id)} disabled={project.status !== 'active'}>
-              <Archive /> Archive
-            </MenuItem>
-          )}
-          <MenuItem onSelect={() => setDeleting(true)} className="text-bad [&>svg]:text-bad">
-            <Trash2 /> Delete…
+          <MenuItem onSelect={() => setSection('general')}>
+            <SlidersHorizontal /> Settings
           </MenuItem>
+          <MenuItem onSelect={() => setSection('members')}>
+            <Users /> Members
+          </MenuItem>
+          {role === 'owner' && (
+            <>
+              <MenuSeparator />
+              {project.status === 'archived' ? (
+                <MenuItem onSelect={() => restore.mutate(project.id)}>
+                  <ArchiveRestore /> Restore
+                </MenuItem>
+              ) : (
+                <MenuItem onSelect={() => archive.mutate(project.id)} disabled={project.status !== 'active'}>
+                  <Archive /> Archive
+                </MenuItem>
+              )}
+              <MenuItem onSelect={() => setDeleting(true)} className="text-bad [&>svg]:text-bad">
+                <Trash2 /> Delete…
+              </MenuItem>
+            </>
+          )}
         </MenuContent>
       </Menu>
       <DeleteDialog project={project} open={isDeleting} onOpenChange={setDeleting} />
+      <SettingsDialog project={project} role={role} section={section} onSection={setSection} onGone={gone} />
     </>
   )
 }

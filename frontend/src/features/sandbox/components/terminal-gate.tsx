@@ -9,37 +9,34 @@ import { orderSandbox, sandboxWord } from '../api.ts'
 
 interface TerminalGateProps {
   sandbox: Sandbox
-  canWork: boolean
+  /** Why no terminal opens for this reader; null when one does. */
+  readOnly: string | null
   children: ReactNode
 }
 
 /** Stands before the terminal while there is no sandbox to open it in. A sleeping one wakes by itself. */
-export function TerminalGate({ sandbox, canWork, children }: TerminalGateProps) {
+export function TerminalGate({ sandbox, readOnly, children }: TerminalGateProps) {
   const start = useMutation({ mutationFn: () => orderSandbox(sandbox.projectId, 'start') })
   const isThere = sandbox.state === 'running' || sandbox.state === 'sleeping' || sandbox.state === 'creating'
-  if (isThere && canWork) return children
+  if (readOnly !== null) {
+    return (
+      <Notice icon={Box} title="No terminal here">
+        {readOnly}.
+      </Notice>
+    )
+  }
+  if (isThere) return children
   return (
     <Notice
       icon={Box}
-      title={
-        canWork ? (
-          <span className="inline-block first-letter:uppercase">{sandboxWord[sandbox.state]}</span>
-        ) : (
-          'The terminal is for editors'
-        )
-      }
+      title={<span className="inline-block first-letter:uppercase">{sandboxWord[sandbox.state]}</span>}
       action={
-        canWork && (
-          <Button look="primary" busy={start.isPending} onClick={() => start.mutate()}>
-            Start the sandbox
-          </Button>
-        )
+        <Button look="primary" busy={start.isPending} onClick={() => start.mutate()}>
+          Start the sandbox
+        </Button>
       }
     >
-      {start.isError
-        ? messageOf(start.error)
-        : (sandbox.error ??
-          (canWork ? 'A terminal opens inside it.' : 'You may look at this project, not work in it.'))}
+      {start.isError ? messageOf(start.error) : (sandbox.error ?? 'A terminal opens inside it.')}
     </Notice>
   )
 }
