@@ -110,6 +110,17 @@ describe('sessions over HTTP', () => {
     expect((await app.call('/api/auth/me', { token: fresh.body.accessToken })).status).toBe(401)
   })
 
+  test('a profile takes a name and refuses every other field', async () => {
+    const { token } = await signUp()
+    const put = (body: unknown) => app.call('/api/auth/profile', { method: 'PUT', token, body })
+    expect((await put({ displayName: 'Lena K' })).body).toMatchObject({ user: { displayName: 'Lena K', role: 'user' } })
+    for (const extra of [{ role: 'admin' }, { id: 'x' }, { hasPassword: false }])
+      expect((await put({ displayName: 'Lena', ...extra })).status).toBe(422)
+    expect((await app.call('/api/auth/me', { token })).body).toMatchObject({
+      user: { displayName: 'Lena K', role: 'user' },
+    })
+  })
+
   test('logout takes the access token and the open socket along', async () => {
     const { token } = await signUp()
     const { ticket } = (await app.call('/api/auth/ws-ticket', { method: 'POST', token })).body

@@ -2,6 +2,7 @@ import { create } from 'zustand'
 
 export const themeChoices = ['system', 'ink', 'paper'] as const
 export type ThemeChoice = (typeof themeChoices)[number]
+export const themeNames: Record<ThemeChoice, string> = { system: 'As the system', ink: 'Ink', paper: 'Paper' }
 export type Theme = 'ink' | 'paper'
 
 const key = 'guildhall.theme'

@@ -14,6 +14,8 @@ export const Password = z
   .min(10, 'at least 10 characters')
   .refine((value) => new TextEncoder().encode(value).length <= 72, 'at most 72 bytes')
 
+export const DisplayName = z.string().trim().min(1, 'a name is needed').max(80)
+
 export const User = z.object({
   id: UserId,
   email: z.email().nullable(),
@@ -29,7 +31,7 @@ export const Register = z.strictObject({
   email: z.email().max(254),
   username: Username,
   password: Password,
-  displayName: z.string().trim().min(1).max(80).optional(),
+  displayName: DisplayName.optional(),
 })
 export type Register = z.infer<typeof Register>
 export const Registered = z.object({ user: User })
@@ -58,6 +60,10 @@ export const ChangePassword = z.strictObject({
   newPassword: Password,
 })
 export type ChangePassword = z.infer<typeof ChangePassword>
+
+/** What a person may change about their own account here; anything else in the body is refused. */
+export const UpdateProfile = z.strictObject({ displayName: DisplayName })
+export type UpdateProfile = z.infer<typeof UpdateProfile>
 
 export const Me = z.object({ user: User, registrationOpen: z.boolean() })
 export type Me = z.infer<typeof Me>

@@ -10,6 +10,7 @@ import {
   Session,
   SignedIn,
   SignInOptions,
+  UpdateProfile,
   WsTicket,
 } from '@guildhall/protocol/identity.ts'
 import { page } from '@guildhall/protocol/paging.ts'
@@ -111,6 +112,11 @@ export const identityRoutes: FastifyPluginAsyncZod<{ identity: IdentityService }
   )
   app.get('/me', { config: signedIn, schema: { summary: 'Who you are', response: { 200: Me } } }, async ({ actor }) =>
     identity.me(actor),
+  )
+  app.put(
+    '/profile',
+    { config: signedIn, schema: { summary: 'Your name', body: UpdateProfile, response: { 200: Me } } },
+    async ({ actor, body }) => identity.updateProfile(actor, body),
   )
   app.post(
     '/change-password',

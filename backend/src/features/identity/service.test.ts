@@ -192,6 +192,15 @@ describe('a session', () => {
     expect(await identity.actorOf(here.signedIn.accessToken)).not.toBeNull()
   })
 
+  test('may change the name its person goes by, and nobody else’s', async () => {
+    const [ada, eve] = [await person(), await person()]
+    const actor = await actorOf(await ada.signIn())
+    const { user } = await identity.updateProfile(actor, { displayName: 'Ada Lovelace' })
+    expect(user).toEqual({ ...ada.user, displayName: 'Ada Lovelace' })
+    expect(await identity.nameOf(ada.user.id)).toBe('Ada Lovelace')
+    expect(await identity.nameOf(eve.user.id)).toBe(eve.user.displayName)
+  })
+
   test('of every other device ends when the password changes', async () => {
     const { signIn, user } = await person()
     const [here, there] = [await signIn(), await signIn()]

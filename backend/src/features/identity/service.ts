@@ -7,6 +7,7 @@ import type {
   Session,
   SignedIn,
   SignInOptions,
+  UpdateProfile,
   User,
 } from '@guildhall/protocol/identity.ts'
 import bcrypt from 'bcrypt'
@@ -34,6 +35,7 @@ import {
   takeTicket,
   type TicketRow,
   toUser,
+  updateDisplayName,
   updatePassword,
   type UserRow,
 } from './store.ts'
@@ -206,6 +208,12 @@ export function createIdentityService({
 
     async logout(actor: Person, client: Client): Promise<void> {
       await endSessions(actor, { only: actor.sessionId }, client, 'logout')
+    },
+
+    /** Answers the account as it is now. What was said before keeps the name it was said under. */
+    async updateProfile(actor: Person, { displayName }: UpdateProfile): Promise<Me> {
+      await db.as(actor, (tx) => updateDisplayName(tx, actor.userId, displayName))
+      return me(actor)
     },
 
     /** Ends every other session. The first password needs no current one; after it the sign-in link stops. */

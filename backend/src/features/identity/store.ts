@@ -72,6 +72,10 @@ export async function updatePassword(db: Db, userId: UserId, passwordHash: strin
   await db.update(userTable).set({ passwordHash }).where(eq(userTable.id, userId))
 }
 
+export async function updateDisplayName(db: Db, userId: UserId, displayName: string): Promise<void> {
+  await db.update(userTable).set({ displayName }).where(eq(userTable.id, userId))
+}
+
 /** Also marks the user's last sign-in. */
 export async function insertSession(
   db: Db,

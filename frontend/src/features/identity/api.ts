@@ -5,11 +5,14 @@ import {
   Me,
   type Register,
   Registered,
+  Session,
   SignedIn,
   SignInOptions,
+  type UpdateProfile,
   type User,
   WsTicket,
 } from '@guildhall/protocol/identity.ts'
+import { page } from '@guildhall/protocol/paging.ts'
 import { queryOptions } from '@tanstack/react-query'
 import { z } from 'zod'
 import { create } from 'zustand'
@@ -85,6 +88,38 @@ export async function changePassword(body: ChangePassword): Promise<void> {
   await request(z.unknown(), '/api/auth/change-password', { method: 'POST', body })
   const { user } = await request(Me, '/api/auth/me')
   become(user)
+}
+
+export async function updateProfile(body: UpdateProfile): Promise<void> {
+  const { user } = await request(Me, '/api/auth/profile', { method: 'PUT', body })
+  become(user)
+}
+
+export const sessionKeys = ['identity', 'sessions'] as const
+
+/** Where this account is signed in. */
+export const sessionList = () =>
+  queryOptions({
+    queryKey: sessionKeys,
+    queryFn: async ({ signal }) => (await request(page(Session), '/api/auth/sessions', { signal })).items,
+    staleTime: 0,
+  })
+
+export const revokeSession = (sessionId: string) =>
+  request(z.unknown(), `/api/auth/sessions/${sessionId}`, { method: 'DELETE' })
+
+/** Every other session first, then this one. One that ended by itself meanwhile is fine. */
+export async function signOutEverywhere(): Promise<void> {
+  const { items } = await request(page(Session), '/api/auth/sessions')
+  for (const { id, current } of items) {
+    if (current) continue
+    try {
+      await revokeSession(id)
+    } catch (error) {
+      if (!isProblem(error, 'not_found')) throw error
+    }
+  }
+  await signOut()
 }
 
 export async function signOut(): Promise<void> {

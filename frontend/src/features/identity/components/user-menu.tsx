@@ -1,4 +1,4 @@
-import { KeyRound, LogOut, Monitor, Moon, Sun } from 'lucide-react'
+import { LogOut, MonitorSmartphone, Monitor, Moon, Sun, UserRound } from 'lucide-react'
 import { useState } from 'react'
 import {
   Menu,
@@ -9,9 +9,9 @@ import {
   MenuSeparator,
   MenuTrigger,
 } from '../../../components/ui/menu.tsx'
-import { useTheme } from '../../../lib/theme.ts'
+import { themeChoices, themeNames, useTheme } from '../../../lib/theme.ts'
 import { signOut, useSession } from '../api.ts'
-import { PasswordDialog } from './password-dialog.tsx'
+import { AccountDialog, type AccountSection } from './account-dialog.tsx'
 
 const initialsOf = (name: string): string => {
   const words = name.split(/[\s._-]+/).filter(Boolean)
@@ -19,17 +19,14 @@ const initialsOf = (name: string): string => {
   return letters.toUpperCase()
 }
 
-const themes = [
-  { value: 'system', label: 'As the system', icon: <Monitor /> },
-  { value: 'ink', label: 'Ink', icon: <Moon /> },
-  { value: 'paper', label: 'Paper', icon: <Sun /> },
-] as const
+const themeIcons = { system: <Monitor />, ink: <Moon />, paper: <Sun /> }
+const themes = themeChoices.map((value) => ({ value, label: themeNames[value], icon: themeIcons[value] }))
 
 export function UserMenu() {
   const user = useSession((session) => session.user)
   const choice = useTheme((state) => state.choice)
   const choose = useTheme((state) => state.choose)
-  const [isPasswordOpen, setPasswordOpen] = useState(false)
+  const [section, setSection] = useState<AccountSection | null>(null)
   if (!user) return null
   return (
     <>
@@ -49,15 +46,18 @@ export function UserMenu() {
           <MenuLabel>Theme</MenuLabel>
           <MenuChoice value={choice} onChange={choose} options={themes} />
           <MenuSeparator />
-          <MenuItem onSelect={() => setPasswordOpen(true)}>
-            <KeyRound /> {user.hasPassword ? 'Change password' : 'Set a password'}
+          <MenuItem onSelect={() => setSection('profile')}>
+            <UserRound /> Account
+          </MenuItem>
+          <MenuItem onSelect={() => setSection('devices')}>
+            <MonitorSmartphone /> Devices
           </MenuItem>
           <MenuItem onSelect={() => void signOut()}>
             <LogOut /> Sign out
           </MenuItem>
         </MenuContent>
       </Menu>
-      <PasswordDialog open={isPasswordOpen} onOpenChange={setPasswordOpen} />
+      <AccountDialog section={section} onSection={setSection} />
     </>
   )
 }
