@@ -25,15 +25,18 @@ export { expect }
 /** A word that cannot be anywhere before the test put it there. */
 export const nonce = () => `nonce-${randomUUID().slice(0, 8)}`
 
-/** Registers a new person through the page and ends on the projects page. */
-export async function register(page: Page, product: Product): Promise<void> {
+export const password = 'a long enough password'
+
+/** Registers a new person through the page and ends on the projects page; answers the username. */
+export async function register(page: Page, product: Product): Promise<string> {
   const name = `p${randomUUID().slice(0, 8)}`
   await page.goto(`${product.url}/register`)
   await page.getByLabel('Email').fill(`${name}@example.test`)
   await page.getByLabel('Username').fill(name)
-  await page.getByLabel('Password', { exact: true }).fill('a long enough password')
+  await page.getByLabel('Password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Create account' }).click()
   await expect(page.getByRole('heading', { name: 'What shall the crew build?' })).toBeVisible()
+  return name
 }
 
 /** Creates a project from a wish on the projects page and waits for the manager's plan; answers the project's id. */

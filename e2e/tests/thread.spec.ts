@@ -45,6 +45,19 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
   await page.getByRole('textbox', { name: 'Terminal input' }).pressSequentially(`grep -rl ${words} src\n`)
   await expect(page.locator('.xterm-rows')).toContainText('src/content.ts')
 
+  // A second shell beside it; both are there after a reload, and one that ends says how.
+  await page.getByRole('button', { name: 'New terminal' }).click()
+  await page.getByRole('menuitem', { name: 'main' }).click()
+  const shell = page.locator('.xterm-rows:visible')
+  await page.getByRole('textbox', { name: 'Terminal input' }).pressSequentially('echo kept-$((20 + 3))\n')
+  await expect(shell).toContainText('kept-23')
+  await page.reload()
+  await expect(shell).toContainText('kept-23')
+  await page.getByRole('textbox', { name: 'Terminal input' }).pressSequentially('exit 7\n')
+  await expect(page.getByText('exit 7', { exact: true })).toBeVisible()
+  await page.getByRole('button', { name: 'Close terminal main 2' }).click()
+  await expect(shell).toContainText('src/content.ts')
+
   for (const look of looks) await expectClean(page, look)
 
   // A later wish makes the first promise untrue; the plan says so before anybody says yes to it.
@@ -78,6 +91,23 @@ test('a check that stays red never merges, and the person is told why', async ({
       .locator('body')
       .evaluate(() => location.host),
   ).toMatch(/--agent-engineer-/)
+
+  // The project's settings: a name that is seen at once, and an archive that nothing changes in.
+  await page.getByRole('button', { name: /project menu/ }).click()
+  await page.getByRole('menuitem', { name: 'Settings' }).click()
+  await page.getByRole('textbox', { name: 'Name' }).fill('Harbour Market')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByRole('dialog').getByText('Harbour Market')).toBeVisible()
+  for (const [index, section] of ['General', 'Crew', 'Members', 'Archive or delete'].entries()) {
+    await page.getByRole('tab', { name: section }).click()
+    await expectClean(page, looks[index]!)
+  }
+  await wear(page, looks[0]!)
+  await page.getByRole('button', { name: 'Archive the project' }).click()
+  await page.keyboard.press('Escape')
+  await expect(page.getByRole('textbox', { name: 'Message to the crew' })).toHaveAttribute('placeholder', /archived/)
+  await page.getByRole('button', { name: 'Restore it' }).click()
+  await expect(page.getByRole('complementary', { name: 'Archived' })).toBeHidden()
 })
 
 test('two tasks on two branches at once both reach main', async ({ page, product }) => {

@@ -8,13 +8,13 @@ import { TerminalGate } from '../../features/sandbox/components/terminal-gate.ts
 import type { Bench } from './bench.ts'
 import { type BottomTab, useLayout } from './view.ts'
 
-const Terminal = lazy(() => import('../../features/sandbox/components/terminal.tsx'))
+const Terminals = lazy(() => import('../../features/sandbox/components/terminals.tsx'))
 
 /** The terminal is loaded when it is first looked at. */
 export const TerminalPane = ({ bench }: { bench: Bench }) => (
-  <TerminalGate sandbox={bench.detail.container} canWork={bench.canWork}>
+  <TerminalGate sandbox={bench.detail.container} readOnly={bench.readOnly}>
     <Suspense fallback={<Skeleton className="m-3 h-8" />}>
-      <Terminal projectId={bench.projectId} />
+      <Terminals projectId={bench.projectId} mainBranch={bench.detail.project.defaultBranch} />
     </Suspense>
   </TerminalGate>
 )

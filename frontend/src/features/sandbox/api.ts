@@ -1,5 +1,5 @@
 import { page } from '@guildhall/protocol/paging.ts'
-import { AllowedHost, AllowedHostAnswer, type Sandbox, type SandboxDisk } from '@guildhall/protocol/sandbox.ts'
+import { AllowedHost, AllowedHostAnswer, type Sandbox, type SandboxDisk, Terminal } from '@guildhall/protocol/sandbox.ts'
 import { queryOptions } from '@tanstack/react-query'
 import { z } from 'zod'
 import { plural, shareOf } from '../../lib/format.ts'
@@ -49,3 +49,12 @@ export function diskNote({ state, usedBytes, limitBytes }: SandboxDisk): { text:
   if (state === 'host_full') return { text: 'the machine’s disk is full', isFull: true }
   return null
 }
+
+/** Shells that run in the sandbox, whoever opened them. */
+export const terminalList = (projectId: string) =>
+  queryOptions({
+    queryKey: ['projects', projectId, 'terminals'],
+    queryFn: async ({ signal }) =>
+      (await request(page(Terminal), `/api/projects/${projectId}/terminals`, { signal })).items,
+    staleTime: 0,
+  })

@@ -7,6 +7,9 @@ import { createTerminalSession, type TerminalState } from './terminal-session.ts
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 const bytesOf = (words: string) => new TextEncoder().encode(words)
 
+/** Which shell the page keeps for its next visit. */
+let kept: string | null = null
+
 /** A socket that is open, the frames it was given, and a hand to answer with. */
 function page() {
   const sent: Record<string, unknown>[] = []
@@ -24,6 +27,9 @@ function page() {
   const session = createTerminalSession({
     socket,
     projectId: id(1),
+    branch: 'main',
+    terminalId: kept,
+    onShell: (terminalId) => (kept = terminalId),
     onState: (state) => states.push(state),
     screen: {
       write: (bytes) => (screen += text(bytes)),
@@ -51,7 +57,9 @@ function page() {
   }
 }
 
-beforeEach(() => sessionStorage.clear())
+beforeEach(() => {
+  kept = null
+})
 
 test('a reload and a cut attach to the same shell and show its replay once', () => {
   const first = page()
@@ -79,7 +87,7 @@ test('bytes of another terminal are not shown', () => {
 })
 
 test('a shell that is gone is replaced by a new one, once', () => {
-  sessionStorage.setItem(`guildhall.terminal.${id(1)}`, id(5))
+  kept = id(5)
   const { sent, answer, asked, state } = page()
   const refused = () =>
     answer({
@@ -113,4 +121,20 @@ test('what is typed while the shell opens reaches it, and nothing typed at a she
   session.again()
   opened(6, 2)
   expect(sent.filter((frame) => 'text' in frame)).toEqual([{ channel: 1, text: 'ls\n' }])
+})
+
+test('closing for good ends the shell; one still being opened ends as soon as it stands', () => {
+  const open = page()
+  open.opened(5, 1)
+  open.session.kill()
+  expect(open.sent.at(-1)).toEqual({ op: 'terminal.close', channel: 1, kill: true })
+
+  kept = null
+  const early = page()
+  early.session.kill()
+  early.session.close()
+  expect(early.sent.map(({ op }) => op)).toEqual(['terminal.open'])
+  early.opened(6, 2)
+  expect(early.sent.at(-1)).toEqual({ op: 'terminal.close', channel: 2, kill: true })
+  expect(kept).toBeNull()
 })

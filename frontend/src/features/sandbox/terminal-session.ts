@@ -16,25 +16,28 @@ export interface Screen {
 interface SessionOptions {
   socket: Socket
   projectId: string
+  /** Whose work tree a new shell starts in. */
+  branch: string
+  /** The shell to attach to; null starts a new one. */
+  terminalId: string | null
   screen: Screen
   onState(state: TerminalState): void
-  storage?: Storage
+  /** Which shell this is now; null once it has ended. Whoever keeps it can come back to it. */
+  onShell(terminalId: string | null): void
 }
 
 const maxTypedAhead = 4_096
 
+let sessions = 0
+
 /**
- * One terminal over the page's socket. Its id is kept for this browser tab, so that after a reload or a cut the same
- * shell is attached again and its last output replayed.
+ * One terminal over the page's socket. After a reload or a cut the same shell is attached again and its last output
+ * replayed.
  */
-export function createTerminalSession({
-  socket,
-  projectId,
-  screen,
-  onState,
-  storage = sessionStorage,
-}: SessionOptions) {
-  const key = `guildhall.terminal.${projectId}`
+export function createTerminalSession(options: SessionOptions) {
+  const { socket, projectId, branch, screen, onState, onShell } = options
+  const name = `terminal.${(sessions += 1)}`
+  let known = options.terminalId
   let channel: number | null = null
   let ref = ''
   let count = 0
@@ -43,34 +46,42 @@ export function createTerminalSession({
   /** Typed while the shell is still being opened: sent as soon as it stands, as a terminal does. */
   let typedAhead = ''
   let isOver = false
+  let isKilled = false
 
+  const become = (terminalId: string | null) => {
+    known = terminalId
+    onShell(terminalId)
+  }
   const open = () => {
     channel = null
     isOver = false
     early = []
-    ref = `${key}.${(count += 1)}`
+    ref = `${name}.${(count += 1)}`
     onState({ kind: 'connecting' })
-    const known = storage.getItem(key)
     socket.send({
       op: 'terminal.open',
       ref,
       projectId: projectId as never,
+      branch,
       ...(known !== null && { terminalId: known as never }),
       ...screen.size(),
     })
   }
 
   const fresh = () => {
-    storage.removeItem(key)
+    become(null)
     screen.reset()
     open()
   }
 
   const onFrame = (frame: ServerFrame) => {
-    if (frame.op === 'welcome') open()
-    else if (frame.op === 'terminal.opened' && frame.ref === ref) {
+    if (frame.op === 'welcome') {
+      if (isKilled) detach()
+      else open()
+    } else if (frame.op === 'terminal.opened' && frame.ref === ref) {
       channel = frame.channel
-      storage.setItem(key, frame.terminalId)
+      if (isKilled) return end()
+      become(frame.terminalId)
       screen.reset()
       onState({ kind: 'open' })
       for (const [from, bytes] of early) if (from === channel) screen.write(bytes)
@@ -82,15 +93,25 @@ export function createTerminalSession({
     } else if (frame.op === 'terminal.exited' && frame.channel === channel) {
       channel = null
       isOver = true
-      storage.removeItem(key)
+      become(null)
       onState({ kind: 'exited', exitCode: frame.exitCode })
     } else if (frame.op === 'error' && frame.ref === ref) {
       const isGone = frame.problem.code === 'not_found' || frame.problem.code === 'gone'
-      if (isGone && storage.getItem(key) !== null) fresh()
+      if (isKilled) detach()
+      else if (isGone && known !== null) fresh()
       else onState({ kind: 'failed', message: frame.problem.detail ?? frame.problem.title })
     }
   }
 
+  const detach = () => {
+    stopFrames()
+    stopBytes()
+  }
+  /** Ends the shell, and with it this. */
+  const end = () => {
+    detach()
+    if (channel !== null) socket.send({ op: 'terminal.close', channel, kill: true })
+  }
   const stopFrames = socket.onFrame(onFrame)
   const stopBytes = socket.onBytes((from, bytes) => {
     if (from === channel) screen.write(bytes)
@@ -111,9 +132,14 @@ export function createTerminalSession({
     again: fresh,
     /** Detaches; the shell lives on. */
     close() {
-      stopFrames()
-      stopBytes()
+      if (isKilled) return
+      detach()
       if (channel !== null) socket.send({ op: 'terminal.close', channel })
+    },
+    /** Ends the shell and what runs in it; one that is still being opened ends as soon as it stands. */
+    kill() {
+      isKilled = true
+      if (channel !== null || isOver || socket.status() !== 'open') end()
     },
   }
 }

@@ -1,7 +1,7 @@
 import '@xterm/xterm/css/xterm.css'
 import { FitAddon } from '@xterm/addon-fit'
 import { type ITheme, Terminal as Xterm } from '@xterm/xterm'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useEffectEvent, useRef, useState } from 'react'
 import { Button } from '../../../components/ui/button.tsx'
 import { Spinner } from '../../../components/ui/spinner.tsx'
 import { useTheme } from '../../../lib/theme.ts'
@@ -37,13 +37,38 @@ function themeOf(): ITheme {
   }
 }
 
-/** A shell in the project's sandbox. */
-export default function Terminal({ projectId }: { projectId: string }) {
+interface TerminalProps {
+  projectId: string
+  branch: string
+  /** The shell to attach to when this is mounted; null starts one. */
+  terminalId: string | null
+  isFront: boolean
+  /** Takes the keyboard when it comes to the front: someone asked for it. */
+  takesFocus: boolean
+  /** The way to end the shell; null when this goes away. */
+  onSession(session: TerminalSession | null): void
+  onState(state: TerminalState): void
+  onShell(terminalId: string | null): void
+}
+
+/** A shell in the work tree of a branch. */
+export function Terminal(props: TerminalProps) {
+  const { projectId, branch, isFront, takesFocus } = props
   const box = useRef<HTMLDivElement>(null)
   const xterm = useRef<Xterm>(null)
   const session = useRef<TerminalSession>(null)
   const [state, setState] = useState<TerminalState>({ kind: 'connecting' })
   const theme = useTheme((chosen) => chosen.theme)
+  const firstShell = useEffectEvent(() => props.terminalId)
+  const onState = useEffectEvent((next: TerminalState) => {
+    setState(next)
+    props.onState(next)
+  })
+  const onSession = useEffectEvent((mine: TerminalSession | null) => {
+    session.current = mine
+    props.onSession(mine)
+  })
+  const onShell = useEffectEvent((terminalId: string | null) => props.onShell(terminalId))
 
   useEffect(() => {
     const terminal = new Xterm({
@@ -62,7 +87,10 @@ export default function Terminal({ projectId }: { projectId: string }) {
     const mine = createTerminalSession({
       socket,
       projectId,
-      onState: setState,
+      branch,
+      terminalId: firstShell(),
+      onState: (next) => onState(next),
+      onShell: (terminalId) => onShell(terminalId),
       screen: {
         write: (bytes) => terminal.write(bytes),
         reset: () => terminal.reset(),
@@ -75,18 +103,22 @@ export default function Terminal({ projectId }: { projectId: string }) {
     const observer = new ResizeObserver(() => requestAnimationFrame(() => box.current?.clientHeight && fit.fit()))
     observer.observe(box.current!)
     xterm.current = terminal
-    session.current = mine
+    onSession(mine)
     return () => {
       observer.disconnect()
       mine.close()
       terminal.dispose()
       xterm.current = null
+      onSession(null)
     }
-  }, [projectId])
+  }, [projectId, branch])
 
   useEffect(() => {
     if (xterm.current) xterm.current.options.theme = themeOf()
   }, [theme])
+  useEffect(() => {
+    if (isFront && takesFocus) xterm.current?.focus()
+  }, [isFront, takesFocus])
 
   return (
     <div className="relative h-full min-h-0 bg-bg">
@@ -105,7 +137,7 @@ export default function Terminal({ projectId }: { projectId: string }) {
             <>
               The shell ended{state.exitCode === null ? '' : ` with ${state.exitCode}`}.
               <Button size="s" onClick={() => session.current?.again()}>
-                New terminal
+                Start a new one
               </Button>
             </>
           )}
