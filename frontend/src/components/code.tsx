@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react'
 import { cn } from '../lib/cn.ts'
 import type { Token, TokenKind } from '../lib/highlight.ts'
 
@@ -12,12 +13,27 @@ const colours: Record<TokenKind, string | undefined> = {
   tag: 'text-(--engineer)',
 }
 
+interface CodeLinesProps {
+  lines: readonly Token[][]
+  /** A line to show, from 1: it is marked and brought into sight. */
+  marked?: number | null
+  className?: string
+}
+
 /** Source with line numbers. The numbers are not part of what gets selected. */
-export function CodeLines({ lines, className }: { lines: readonly Token[][]; className?: string }) {
+export function CodeLines({ lines, marked = null, className }: CodeLinesProps) {
+  const box = useRef<HTMLPreElement>(null)
+  useEffect(() => {
+    if (marked !== null) box.current?.children[marked - 1]?.scrollIntoView({ block: 'center' })
+  }, [marked, lines])
   return (
-    <pre className={cn('min-w-max py-2 font-mono text-[12.8px] leading-5', className)}>
+    <pre ref={box} className={cn('min-w-max py-2 font-mono text-[12.8px] leading-5', className)}>
       {lines.map((line, index) => (
-        <div key={index} className="flex">
+        <div
+          key={index}
+          aria-current={index + 1 === marked ? 'location' : undefined}
+          className={cn('flex', index + 1 === marked && 'bg-accent-soft shadow-[inset_2px_0_0_var(--accent)]')}
+        >
           <span aria-hidden className="w-12 shrink-0 pr-3 text-right text-fg-3 select-none tabular">
             {index + 1}
           </span>

@@ -97,7 +97,15 @@ function DocumentTab({ view, work, isFront, onShow, onClose }: DocumentTabProps)
 export function Document({ bench, view, work }: { bench: Bench; view: View; work: Work | undefined }) {
   const { projectId } = bench
   if (view.kind === 'file')
-    return <FileView key={`${view.gitRef}:${view.path}`} projectId={projectId} gitRef={view.gitRef} path={view.path} />
+    return (
+      <FileView
+        key={`${view.gitRef}:${view.path}`}
+        projectId={projectId}
+        gitRef={view.gitRef}
+        path={view.path}
+        line={bench.views.line}
+      />
+    )
   if (!work) return null
   const task = work.tasks[view.taskId]
   if (!task) {

@@ -1,7 +1,7 @@
 import { GitBranch } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useQuery } from '@tanstack/react-query'
-import { activeRuns, readCrew } from '../../features/agents/api.ts'
+import { quietRuns, activeRuns, readCrew } from '../../features/agents/api.ts'
 import { ChatComposer } from '../../features/conversations/components/chat-composer.tsx'
 import { ChatPane } from '../../features/conversations/components/chat-pane.tsx'
 import { useProjectLog } from '../../features/realtime/api.ts'
@@ -11,9 +11,11 @@ import { RefusalLine } from '../../features/sandbox/components/refusal-line.tsx'
 import { readWork } from '../../features/tasks/api.ts'
 import { PlanCard } from '../../features/tasks/components/plan-card.tsx'
 import { TaskList } from '../../features/tasks/components/task-list.tsx'
+import { ReferencesProvider } from '../../components/references.tsx'
 import { Select } from '../../components/ui/select.tsx'
 import { plural, shortBranch } from '../../lib/format.ts'
 import type { Bench } from './bench.ts'
+import { useProjectReferences } from './references.ts'
 
 const SideFrame = ({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) => (
   <section aria-label={title} className="flex h-full min-h-0 flex-col">
@@ -30,41 +32,45 @@ export function ChatSide({ bench }: { bench: Bench }) {
   const work = useProjectLog(projectId, readWork)
   const crew = useProjectLog(projectId, readCrew)
   const running = crew ? activeRuns(crew).length : 0
+  const references = useProjectReferences(bench)
   return (
     <SideFrame title="Crew" aside={running > 0 && <span className="tabular">{plural(running, 'run')} under way</span>}>
-      <ChatPane
-        projectId={projectId}
-        onOpenTask={onOpenTask}
-        onEvidence={onEvidence}
-        taskName={(taskId) => work?.tasks[taskId]?.key ?? null}
-        plan={(planId) =>
-          work?.plans[planId] && (
-            <PlanCard
-              plan={work.plans[planId]}
-              work={work}
-              userId={userId}
-              canApprove={canWork}
-              onOpenTask={onOpenTask}
+      <ReferencesProvider value={references}>
+        <ChatPane
+          projectId={projectId}
+          onOpenTask={onOpenTask}
+          onEvidence={onEvidence}
+          atWork={quietRuns(crew, (taskId) => work?.tasks[taskId]?.key ?? null)}
+          taskName={(taskId) => work?.tasks[taskId]?.key ?? null}
+          plan={(planId) =>
+            work?.plans[planId] && (
+              <PlanCard
+                plan={work.plans[planId]}
+                work={work}
+                userId={userId}
+                canApprove={canWork}
+                onOpenTask={onOpenTask}
+              />
+            )
+          }
+          refusal={(refusal) => (
+            <RefusalLine
+              projectId={projectId}
+              refusal={refusal}
+              canManage={detail.role === 'owner'}
+              onHosts={bench.onHosts}
             />
-          )
-        }
-        refusal={(refusal) => (
-          <RefusalLine
-            projectId={projectId}
-            refusal={refusal}
-            canManage={detail.role === 'owner'}
-            onHosts={bench.onHosts}
-          />
-        )}
-        composer={
-          <ChatComposer
-            projectId={projectId}
-            wantedModel={detail.project.config.model}
-            isWorking={running > 0}
-            blocked={bench.readOnly}
-          />
-        }
-      />
+          )}
+          composer={
+            <ChatComposer
+              projectId={projectId}
+              wantedModel={detail.project.config.model}
+              isWorking={running > 0}
+              blocked={bench.readOnly}
+            />
+          }
+        />
+      </ReferencesProvider>
     </SideFrame>
   )
 }

@@ -72,8 +72,10 @@ export function useViews(projectId: string) {
       },
       { replace },
     )
-  const show = (next: string | null, pane?: Pane) =>
+  const show = (next: string | null, pane?: Pane, line: number | null = null) =>
     change((after) => {
+      if (line === null) after.delete('line')
+      else after.set('line', String(line))
       if (next === null) {
         after.delete('view')
         after.delete('wide')
@@ -83,6 +85,8 @@ export function useViews(projectId: string) {
   return {
     key,
     view: parseView(key),
+    /** The line of a file that someone pointed at. */
+    line: Number(search.get('line')) || null,
     tabs: key !== null && parseView(key) && !tabs.includes(key) ? [...tabs, key] : tabs,
     pane: (search.get('pane') ?? 'chat') as Pane,
     /** The document alone, over the width of the page. */
@@ -93,10 +97,10 @@ export function useViews(projectId: string) {
       change((after) => (section ? after.set('settings', section) : after.delete('settings'))),
     showPane: (pane: Pane) => change((after) => after.set('pane', pane)),
     show,
-    open(view: View) {
+    open(view: View, line: number | null = null) {
       const wanted = viewKey(view)
       addTab(projectId, wanted)
-      show(wanted, 'work')
+      show(wanted, 'work', line)
     },
     close(closing: string) {
       removeTab(projectId, closing)

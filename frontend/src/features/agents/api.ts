@@ -9,6 +9,8 @@ export interface Crew {
   runs: Readonly<Record<string, Run>>
   /** Tool steps begun, by run. */
   steps: Readonly<Record<string, number>>
+  /** Runs with a tool step that has begun and not ended. */
+  busy: Readonly<Record<string, boolean>>
 }
 
 const isOver = ({ state }: Run) => state === 'done' || state === 'failed' || state === 'cancelled'
@@ -19,7 +21,7 @@ const seat = (agents: readonly Agent[], agent: Agent): readonly Agent[] =>
   )
 
 export const crewFold: Fold<Crew, Event> = {
-  initial: { agents: [], runs: {}, steps: {} },
+  initial: { agents: [], runs: {}, steps: {}, busy: {} },
   step(crew, event) {
     switch (event.type) {
       case 'agent.seated':
@@ -31,8 +33,11 @@ export const crewFold: Fold<Crew, Event> = {
         return { ...crew, runs: { ...crew.runs, [event.data.run.id]: event.data.run } }
       case 'agent.step.begun': {
         const { runId } = event.data.step
-        return { ...crew, steps: { ...crew.steps, [runId]: (crew.steps[runId] ?? 0) + 1 } }
+        const steps = { ...crew.steps, [runId]: (crew.steps[runId] ?? 0) + 1 }
+        return { ...crew, steps, busy: { ...crew.busy, [runId]: true } }
       }
+      case 'agent.step.finished':
+        return { ...crew, busy: { ...crew.busy, [event.data.step.runId]: false } }
       default:
         return crew
     }
@@ -42,6 +47,19 @@ export const crewFold: Fold<Crew, Event> = {
 export const readCrew = reading(crewFold)
 
 export const activeRuns = ({ runs }: Crew): Run[] => Object.values(runs).filter((run) => !isOver(run))
+
+/** Runs under way that show nothing moving in the chat: between two steps, or before the first. */
+export const quietRuns = (crew: Crew | undefined, taskName: (taskId: string) => string | null) =>
+  crew
+    ? activeRuns(crew)
+        .filter(({ id, state }) => state !== 'waiting' && !crew.busy[id])
+        .map(({ id, role, taskId, state }) => ({
+          runId: id,
+          role,
+          task: taskId && taskName(taskId),
+          activity: state === 'queued' ? 'Waiting for a place' : 'Thinking',
+        }))
+    : []
 
 /** The word for a seat: what it does, or how it stands. */
 export const activityOf = ({ state, activity }: Agent): string =>

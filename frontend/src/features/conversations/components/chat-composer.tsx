@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { ArrowUp, Sparkles, Square } from 'lucide-react'
-import { type KeyboardEvent, useId, useRef } from 'react'
+import { type KeyboardEvent, useId, useLayoutEffect, useRef, useState } from 'react'
 import { Button } from '../../../components/ui/button.tsx'
 import { pill } from '../../../components/ui/chip.tsx'
 import { Spinner } from '../../../components/ui/spinner.tsx'
@@ -9,6 +9,8 @@ import { cn } from '../../../lib/cn.ts'
 import { isProblem, messageOf } from '../../../lib/request.ts'
 import { modelInUse, modelList, modelName } from '../../llm/api.ts'
 import { sendChat, stopChat, useUnsent } from '../api.ts'
+import { complete, type Mention, openMention } from '../mention.ts'
+import { MentionList, optionId } from './mention-list.tsx'
 
 interface ChatComposerProps {
   projectId: string
@@ -24,6 +26,20 @@ export function ChatComposer({ projectId, wantedModel, isWorking, blocked }: Cha
   const content = useUnsent((unsent) => unsent[projectId] ?? '')
   const setContent = (text: string) => useUnsent.setState({ [projectId]: text })
   const underWay = useRef(false)
+  const field = useRef<HTMLTextAreaElement>(null)
+  const [caret, setCaret] = useState(0)
+  const [chosen, setChosen] = useState(0)
+  /** Where the mention stands that the person closed without taking one. */
+  const [dismissedAt, setDismissedAt] = useState<number | null>(null)
+  const caretAfter = useRef<number | null>(null)
+  const open = openMention(content, caret)
+  const mention = open && open.start !== dismissedAt ? open : null
+  const index = mention ? Math.min(chosen, mention.matches.length - 1) : 0
+  useLayoutEffect(() => {
+    if (caretAfter.current === null) return
+    field.current?.setSelectionRange(caretAfter.current, caretAfter.current)
+    caretAfter.current = null
+  }, [content])
   const send = useMutation({
     mutationFn: (text: string) => sendChat(projectId, text),
     onSuccess: (_, sent) => {
@@ -41,7 +57,27 @@ export function ChatComposer({ projectId, wantedModel, isWorking, blocked }: Cha
     underWay.current = true
     send.mutate(text)
   }
+  const take = ({ word }: Mention) => {
+    if (!mention) return
+    const done = complete(content, caret, mention.start, word)
+    caretAfter.current = done.caret
+    setCaret(done.caret)
+    setChosen(0)
+    setContent(done.text)
+  }
+  /** Keys that belong to the list while it stands; answers whether this was one. */
+  const steer = ({ key }: KeyboardEvent): boolean => {
+    if (!mention) return false
+    const count = mention.matches.length
+    if (key === 'ArrowDown') setChosen((index + 1) % count)
+    else if (key === 'ArrowUp') setChosen((index + count - 1) % count)
+    else if (key === 'Enter' || key === 'Tab') take(mention.matches[index]!)
+    else if (key === 'Escape') setDismissedAt(mention.start)
+    else return false
+    return true
+  }
   const onKeyDown = (event: KeyboardEvent) => {
+    if (!event.shiftKey && !event.nativeEvent.isComposing && steer(event)) return event.preventDefault()
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
     event.preventDefault()
     submit()
@@ -62,17 +98,31 @@ export function ChatComposer({ projectId, wantedModel, isWorking, blocked }: Cha
         </p>
       )}
       <NoModel wanted={wantedModel} />
-      <div className="rounded-lg border border-line-strong bg-surface-2 transition-colors duration-[120ms] focus-within:border-accent">
+      <div className="relative rounded-lg border border-line-strong bg-surface-2 transition-colors duration-[120ms] focus-within:border-accent">
+        {mention && (
+          <MentionList id={`${id}-crew`} matches={mention.matches} chosen={index} onChoose={setChosen} onTake={take} />
+        )}
         <label htmlFor={id} className="sr-only">
           Message to the crew
         </label>
         <textarea
+          ref={field}
           id={id}
           rows={1}
           value={content}
-          onChange={(event) => setContent(event.target.value)}
+          disabled={blocked !== null}
+          onChange={(event) => {
+            setDismissedAt(null)
+            setCaret(event.target.selectionStart)
+            setContent(event.target.value)
+          }}
+          onSelect={(event) => setCaret(event.currentTarget.selectionStart)}
+          onBlur={() => setCaret(0)}
           onKeyDown={onKeyDown}
-          placeholder={blocked ?? 'Ask the crew for something'}
+          placeholder={blocked ?? 'Ask the crew, or @engineer something'}
+          aria-autocomplete="list"
+          aria-controls={mention ? `${id}-crew` : undefined}
+          aria-activedescendant={mention ? optionId(`${id}-crew`, index) : undefined}
           className="block field-sizing-content max-h-48 min-h-10 w-full resize-none bg-transparent px-3 pt-2.5 text-[14px] outline-none focus-visible:outline-none"
         />
         <div className="flex items-center gap-2 p-2">

@@ -3,6 +3,7 @@ import {
   ChevronRight,
   CircleHelp,
   Eye,
+  FileCode2,
   FilePenLine,
   FilePlus2,
   FileSearch,
@@ -19,6 +20,7 @@ import {
 } from 'lucide-react'
 import { useState } from 'react'
 import { Output } from '../../../components/code.tsx'
+import { useReference } from '../../../components/references.tsx'
 import { pillButton } from '../../../components/ui/chip.tsx'
 import { Spinner } from '../../../components/ui/spinner.tsx'
 import { cn } from '../../../lib/cn.ts'
@@ -76,6 +78,9 @@ interface ToolLineProps {
 export function ToolLine({ part: { step, seq }, onEvidence }: ToolLineProps) {
   const [isOpen, setOpen] = useState(false)
   const Icon = icons[step.tool] ?? Wrench
+  /** The file that it read or changed, if its title names one. */
+  const file = step.title.split(' ')[1] ?? ''
+  const openFile = useReference(file)
   const isBad = step.state === 'failed' || step.state === 'interrupted'
   return (
     <div>
@@ -107,13 +112,16 @@ export function ToolLine({ part: { step, seq }, onEvidence }: ToolLineProps) {
       {isOpen && step.detail !== null && (
         <div className="mt-1 mb-2 grid animate-fade grid-cols-[minmax(0,1fr)] gap-1.5">
           <Output text={step.detail} className="max-h-64" />
-          <button
-            type="button"
-            className={cn(pillButton, 'h-6 justify-self-start text-2xs')}
-            onClick={() => onEvidence(seq)}
-          >
-            ev {groupedNumber(seq)}
-          </button>
+          <div className="flex min-w-0 gap-1.5">
+            <button type="button" className={cn(pillButton, 'h-6 shrink-0 text-2xs')} onClick={() => onEvidence(seq)}>
+              ev {groupedNumber(seq)}
+            </button>
+            {openFile && (
+              <button type="button" className={cn(pillButton, 'h-6 text-2xs')} onClick={openFile}>
+                <FileCode2 aria-hidden /> <span className="truncate">{file}</span>
+              </button>
+            )}
+          </div>
         </div>
       )}
     </div>

@@ -71,6 +71,20 @@ export const DraftTurn = ({ draft }: { draft: Draft }) => (
   </Frame>
 )
 
+/** An agent at work whose next words or step are not there yet. */
+export interface AtWork {
+  runId: string
+  role: Role
+  task: string | null
+  activity: string
+}
+
+export const WorkingTurn = ({ who }: { who: AtWork }) => (
+  <Frame role={who.role} meta={who.task ?? ''} state="working">
+    <p className="animate-breathe text-sm text-fg-2">{who.activity}…</p>
+  </Frame>
+)
+
 type ToolPart = Extract<TurnPart, { kind: 'tool' }>
 type TextPart = Extract<TurnPart, { kind: 'text' }>
 

@@ -15,10 +15,12 @@ interface FileViewProps {
   projectId: string
   gitRef: string
   path: string
+  /** The line that someone pointed at. */
+  line: number | null
 }
 
 /** A file as a branch has it, to read. */
-export function FileView({ projectId, gitRef, path }: FileViewProps) {
+export function FileView({ projectId, gitRef, path, line }: FileViewProps) {
   const query = useQuery(fileAtRef(projectId, gitRef, path))
   return (
     <article aria-label={path} className="flex h-full min-h-0 flex-col">
@@ -66,14 +68,14 @@ export function FileView({ projectId, gitRef, path }: FileViewProps) {
             {bytes(query.data.sizeBytes)}; open it from the terminal.
           </Notice>
         ) : (
-          <Source content={query.data.content} path={path} />
+          <Source content={query.data.content} path={path} line={line} />
         )}
       </div>
     </article>
   )
 }
 
-function Source({ content, path }: { content: string; path: string }) {
+function Source({ content, path, line }: { content: string; path: string; line: number | null }) {
   const lines = useMemo(() => tokenLines(content.replace(/\n$/, ''), path), [content, path])
-  return <CodeLines lines={lines} />
+  return <CodeLines lines={lines} marked={line} />
 }
