@@ -12,6 +12,7 @@ import { UserMenu } from '../features/identity/components/user-menu.tsx'
 import { ProjectsPage } from '../features/projects/components/projects-page.tsx'
 import { messageOf } from '../lib/request.ts'
 import { ErrorPage, NotFound } from './error-page.tsx'
+import { HouseBanner } from './house-banner.tsx'
 
 const Opening = () => (
   <div role="status" aria-label="Loading" className="grid min-h-dvh place-items-center">
@@ -59,6 +60,13 @@ function Outside({ children }: { children: ReactNode }) {
   return children
 }
 
+const banners = (
+  <>
+    <PasswordBanner />
+    <HouseBanner />
+  </>
+)
+
 export const createAppRouter = () =>
   createBrowserRouter([
     {
@@ -85,7 +93,7 @@ export const createAppRouter = () =>
         {
           element: <Inside />,
           children: [
-            { path: '/', element: <ProjectsPage account={<UserMenu />} banner={<PasswordBanner />} /> },
+            { path: '/', element: <ProjectsPage account={<UserMenu />} banner={banners} /> },
             {
               path: '/projects/:projectId',
               lazy: async () => ({ Component: (await import('./workbench/workbench.tsx')).Workbench }),

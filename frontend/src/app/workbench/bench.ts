@@ -20,6 +20,10 @@ export interface Bench {
   onResult(result: CheckResult, seq: number): void
 }
 
+/** The repository stands, and what comes after it failed: there is much to read, and nothing runs. */
+export const isHalfMade = ({ detail: { project } }: Bench): boolean =>
+  project.status === 'error' && (project.provisioning?.done ?? 0) > 0
+
 /** While a project is being made, only the chat is there yet. */
-export const isBeingMade = ({ detail: { project } }: Bench): boolean =>
-  project.status === 'creating' || project.status === 'error'
+export const isBeingMade = (bench: Bench): boolean =>
+  bench.detail.project.status === 'creating' || (bench.detail.project.status === 'error' && !isHalfMade(bench))

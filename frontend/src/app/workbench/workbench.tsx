@@ -1,7 +1,7 @@
 import type { CheckResult } from '@guildhall/protocol/tasks.ts'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Compass, TriangleAlert } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import { Link, useParams } from 'react-router'
 import { Logo } from '../../components/logo.tsx'
 import { Notice } from '../../components/notice.tsx'
@@ -14,9 +14,12 @@ import { HostsDialog } from '../../features/sandbox/components/hosts-dialog.tsx'
 import { useIsNarrow } from '../../lib/media.ts'
 import { isProblem, messageOf } from '../../lib/request.ts'
 import { followProject } from '../events.ts'
+import { HouseBanner } from '../house-banner.tsx'
 import { ArchivedBanner } from './archived-banner.tsx'
+import { isHalfMade } from './bench.ts'
 import { DesktopLayout } from './desktop-layout.tsx'
 import { type Evidence, EvidenceDialog } from './evidence-dialog.tsx'
+import { HalfMadeBanner } from './half-made-banner.tsx'
 import { NarrowLayout } from './narrow-layout.tsx'
 import { StatusBar } from './status-bar.tsx'
 import { TopBar } from './top-bar.tsx'
@@ -36,6 +39,7 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
   const isNarrow = useIsNarrow()
   const views = useViews(projectId)
   const [evidence, setEvidence] = useState<Evidence | null>(null)
+  const onEvidence = useCallback((seq: number) => setEvidence({ seq, result: null }), [])
   const [areHostsOpen, setHostsOpen] = useState(false)
   const name = detail.data?.project.name
 
@@ -93,7 +97,7 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
     readOnly,
     views,
     onOpenTask: (taskId: string) => views.open({ kind: 'task', taskId }),
-    onEvidence: (seq: number) => setEvidence({ seq, result: null }),
+    onEvidence,
     onHosts: () => setHostsOpen(true),
     onResult: (result: CheckResult, seq: number) => setEvidence({ seq, result }),
   }
@@ -101,7 +105,10 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
     <div className="flex h-dvh flex-col overflow-hidden">
       <TopBar bench={bench} />
       <PasswordBanner />
+      {/* The composer speaks of models, and a half-made project of its engine. */}
+      <HouseBanner without={isHalfMade(bench) ? ['models', 'container engine'] : ['models']} />
       <ArchivedBanner bench={bench} />
+      <HalfMadeBanner bench={bench} />
       {isNarrow ? <NarrowLayout bench={bench} /> : <DesktopLayout bench={bench} />}
       {!isNarrow && <StatusBar bench={bench} />}
       <HostsDialog
