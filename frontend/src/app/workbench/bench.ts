@@ -17,6 +17,8 @@ export interface Bench {
   onEvidence(seq: number): void
   /** Opens what the sandbox may reach. */
   onHosts(): void
+  /** Opens what the project runs in. */
+  onSandbox(): void
   onResult(result: CheckResult, seq: number): void
 }
 

@@ -1,4 +1,4 @@
-import { Archive, ChevronDown, LayoutGrid, SlidersHorizontal, Users } from 'lucide-react'
+import { Archive, Box, ChevronDown, Globe, LayoutGrid, SlidersHorizontal, Users } from 'lucide-react'
 import { useNavigate } from 'react-router'
 import { Menu, MenuContent, MenuItem, MenuSeparator, MenuTrigger } from '../../components/ui/menu.tsx'
 import { SettingsDialog } from '../../features/projects/components/settings-dialog.tsx'
@@ -33,6 +33,13 @@ export function ProjectTitle({ bench }: { bench: Bench }) {
                 <Archive /> {project.status === 'archived' ? 'Restore or delete' : 'Archive or delete'}
               </MenuItem>
             )}
+            <MenuSeparator />
+            <MenuItem onSelect={bench.onSandbox}>
+              <Box /> Sandbox
+            </MenuItem>
+            <MenuItem onSelect={bench.onHosts}>
+              <Globe /> Allowed hosts
+            </MenuItem>
             <MenuSeparator />
             <MenuItem onSelect={() => void navigate('/')}>
               <LayoutGrid /> All projects

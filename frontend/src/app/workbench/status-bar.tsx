@@ -51,7 +51,14 @@ export function StatusBar({ bench }: { bench: Bench }) {
         ) : (
           <ShieldAlert aria-hidden className="text-warn!" />
         )}
-        <span className="first-letter:uppercase">{sandboxWord[container.state]}</span>
+        <button
+          type="button"
+          title="The sandbox: switches and logs"
+          onClick={bench.onSandbox}
+          className="focus-inset rounded-sm underline-offset-2 first-letter:uppercase hover:text-fg hover:underline"
+        >
+          {sandboxWord[container.state]}
+        </button>
         {container.state !== 'none' && (
           <button
             type="button"

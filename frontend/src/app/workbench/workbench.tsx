@@ -11,6 +11,7 @@ import { PasswordBanner } from '../../features/identity/components/password-bann
 import { projectDetail } from '../../features/projects/api.ts'
 import { projectLog, socket } from '../../features/realtime/api.ts'
 import { HostsDialog } from '../../features/sandbox/components/hosts-dialog.tsx'
+import { SandboxDialog } from '../../features/sandbox/components/sandbox-dialog.tsx'
 import { useIsNarrow } from '../../lib/media.ts'
 import { isProblem, messageOf } from '../../lib/request.ts'
 import { followProject } from '../events.ts'
@@ -41,6 +42,7 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
   const [evidence, setEvidence] = useState<Evidence | null>(null)
   const onEvidence = useCallback((seq: number) => setEvidence({ seq, result: null }), [])
   const [areHostsOpen, setHostsOpen] = useState(false)
+  const [isSandboxOpen, setSandboxOpen] = useState(false)
   const name = detail.data?.project.name
 
   useEffect(() => (hasLog ? followProject(client, socket, projectId) : undefined), [client, hasLog, projectId])
@@ -99,6 +101,7 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
     onOpenTask: (taskId: string) => views.open({ kind: 'task', taskId }),
     onEvidence,
     onHosts: () => setHostsOpen(true),
+    onSandbox: () => setSandboxOpen(true),
     onResult: (result: CheckResult, seq: number) => setEvidence({ seq, result }),
   }
   return (
@@ -111,6 +114,16 @@ function ProjectWorkbench({ projectId }: { projectId: string }) {
       <HalfMadeBanner bench={bench} />
       {isNarrow ? <NarrowLayout bench={bench} /> : <DesktopLayout bench={bench} />}
       {!isNarrow && <StatusBar bench={bench} />}
+      <SandboxDialog
+        sandbox={detail.data.container}
+        canWork={bench.canWork}
+        open={isSandboxOpen}
+        onOpenChange={setSandboxOpen}
+        onHosts={() => {
+          setSandboxOpen(false)
+          setHostsOpen(true)
+        }}
+      />
       <HostsDialog
         projectId={projectId}
         canManage={detail.data.role === 'owner'}

@@ -1,5 +1,12 @@
 import { page } from '@guildhall/protocol/paging.ts'
-import { AllowedHost, AllowedHostAnswer, type Sandbox, type SandboxDisk, Terminal } from '@guildhall/protocol/sandbox.ts'
+import {
+  AllowedHost,
+  AllowedHostAnswer,
+  ContainerLogs,
+  type Sandbox,
+  type SandboxDisk,
+  Terminal,
+} from '@guildhall/protocol/sandbox.ts'
 import { queryOptions } from '@tanstack/react-query'
 import { z } from 'zod'
 import { plural, shareOf } from '../../lib/format.ts'
@@ -56,5 +63,14 @@ export const terminalList = (projectId: string) =>
     queryKey: ['projects', projectId, 'terminals'],
     queryFn: async ({ signal }) =>
       (await request(page(Terminal), `/api/projects/${projectId}/terminals`, { signal })).items,
+    staleTime: 0,
+  })
+
+/** The end of what the container itself wrote: its init and the supervisor, not the commands inside. */
+export const containerLogs = (projectId: string) =>
+  queryOptions({
+    queryKey: ['projects', projectId, 'container', 'logs'],
+    queryFn: ({ signal }) =>
+      request(ContainerLogs, `/api/projects/${projectId}/container/logs`, { query: { tail: 200 }, signal }),
     staleTime: 0,
   })
