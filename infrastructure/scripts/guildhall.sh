@@ -1,5 +1,5 @@
 #!/bin/sh
-# The one door for people and machines: guildhall.sh start | demo | doctor | test | link | image | bench | clean
+# The one door for people and machines: guildhall.sh start | demo | doctor | test | link | image | bench | fuzz | clean
 # `make <word>` and `npm run <word>` come here.
 set -e
 . "$(dirname "$0")/bootstrap.sh"
@@ -27,9 +27,14 @@ case $word in
     node $scripts/prepare.mjs
     exec npm run --silent bench:thread
     ;;
+  fuzz)
+    node $scripts/prepare.mjs
+    cd backend
+    FUZZ_ROUNDS=${FUZZ_ROUNDS:-300} exec node ../node_modules/vitest/vitest.mjs run src/app/fuzz.test.ts
+    ;;
   clean) run $scripts/clean.mjs "$@" ;;
   *)
-    echo "guildhall.sh knows: start demo doctor test link image bench clean; not '$word'" >&2
+    echo "guildhall.sh knows: start demo doctor test link image bench fuzz clean; not '$word'" >&2
     exit 2
     ;;
 esac

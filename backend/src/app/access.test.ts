@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { Actor } from '@guildhall/protocol/actor.ts'
-import type { AgentId, PlanId, ProjectId, RunId, TaskId } from '@guildhall/protocol/ids.ts'
+import type { ProjectId } from '@guildhall/protocol/ids.ts'
 import { eq } from 'drizzle-orm'
 import fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { agentTable, runTable } from '../features/agents/table.ts'
-import { conversationTable } from '../features/conversations/table.ts'
 import { userTable } from '../features/identity/table.ts'
 import { signAccessToken } from '../features/identity/tokens.ts'
-import { planTable, taskTable } from '../features/tasks/table.ts'
 import type { Access, Action } from '../platform/http/access.ts'
 import { createOwnOrigins } from '../platform/http/origins.ts'
 import { newId } from '../platform/ids.ts'
 import { freshApp, type TestApp } from '../testing/app.ts'
+import { freshThings } from '../testing/things.ts'
 import { freshProject, freshUser, join } from '../testing/world.ts'
 import { addGuard, type DeclaredRoute } from './guard.ts'
 
@@ -79,55 +77,13 @@ async function world() {
   const projectId = await freshProject(db, people.owner)
   await join(db, projectId, people.viewer, 'viewer')
   await join(db, projectId, people.editor, 'editor')
-  const things = await thingsOf(projectId, people.owner)
+  const things = await freshThings(db, projectId, people.owner)
   const token = (identity: Identity) => {
     if (identity === 'none') return undefined
     if (identity === 'garbage') return randomBytes(40).toString('base64url')
     return signAccessToken(app.config.jwtSecret, people[identity])
   }
   return { ids: { projectId, ...things } as Record<string, string>, token }
-}
-
-async function thingsOf(projectId: ProjectId, { userId }: Person) {
-  const agentId = newId<AgentId>()
-  const runId = newId<RunId>()
-  const planId = newId<PlanId>()
-  const taskId = newId<TaskId>()
-  return app.db.system(async (tx) => {
-    const [conversation] = await tx.select().from(conversationTable).where(eq(conversationTable.projectId, projectId))
-    const inside = { projectId, conversationId: conversation!.id }
-    await tx.insert(planTable).values({
-      ...inside,
-      id: planId,
-      runId,
-      number: 1,
-      summary: 'A plan',
-      assumptions: [],
-      state: 'in_review',
-      createdFor: userId,
-    })
-    await tx.insert(taskTable).values({
-      ...inside,
-      id: taskId,
-      planId,
-      key: 'a-task',
-      title: 'A task',
-      goal: 'To be asked for',
-      role: 'engineer',
-      form: 'short',
-      state: 'needs_you',
-      dependsOn: [],
-      scope: [],
-      criteria: [],
-      constraints: [],
-      boxes: [],
-      createdFor: userId,
-    })
-    await tx.insert(agentTable).values({ id: agentId, projectId, role: 'engineer', name: 'Engineer 1' })
-    const run = { id: runId, agentId, taskId, userId, role: 'engineer', purpose: 'work', state: 'done' } as const
-    await tx.insert(runTable).values({ ...inside, ...run })
-    return { conversationId: inside.conversationId, planId, taskId, runId }
-  })
 }
 
 const keyOf = ({ method, url }: DeclaredRoute) => `${method} ${url.replace(/(?<=.)\/$/, '')}`

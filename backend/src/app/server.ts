@@ -9,6 +9,7 @@ import type { Database } from '../platform/db/database.ts'
 import { AppError, notFound } from '../platform/errors.ts'
 import { addIdempotency } from '../platform/http/idempotency.ts'
 import { createOwnOrigins } from '../platform/http/origins.ts'
+import { storable } from '../platform/db/storable.ts'
 import { pathOf, sendProblem } from '../platform/http/problem.ts'
 import { serializerCompiler, validatorCompiler } from '../platform/http/zod.ts'
 import { newId } from '../platform/ids.ts'
@@ -53,6 +54,8 @@ export async function createServer({
   const app = fastify({
     logger: false,
     bodyLimit: 1024 * 1024,
+    // Room for a host name; beyond it the address is refused.
+    routerOptions: { maxParamLength: 300 },
     forceCloseConnections: true,
     genReqId: requestIdOf,
     // One set of routes, two prefixes: both must answer alike.
@@ -78,6 +81,7 @@ export async function createServer({
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    if (request.url.includes('%00')) throw new AppError('bad_request', 'An address holds no NUL')
     if (request.url.startsWith('/api')) reply.header('cache-control', 'no-store')
   })
   app.addHook('onResponse', async (request, reply) => {
@@ -142,12 +146,24 @@ function requestIdOf({ headers }: { headers: IncomingMessage['headers'] }): stri
   return typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : newId()
 }
 
-/** Bodies are application/json, else 415. An empty one counts as none: clients send the header with every POST. */
+/**
+ * Bodies are application/json, else 415. An empty one counts as none: clients send the header with every POST. Signs
+ * that PostgreSQL cannot keep are replaced by their visible marks here, before anything is decided about the text.
+ */
 function takeJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
-    else void parse(request, body as string, done)
+    if (body === '') return done(null, undefined)
+    void parse(request, body as string, (error, value) => {
+      if (error) return done(error)
+      let kept: unknown
+      try {
+        kept = storable(value)
+      } catch (cause) {
+        return done(new AppError('bad_request', 'The body is nested too deeply', { cause }))
+      }
+      done(null, kept)
+    })
   })
 }

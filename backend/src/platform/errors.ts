@@ -25,6 +25,7 @@ export const forbidden = (detail = 'You may not do this') => new AppError('forbi
 export const unauthenticated = (detail = 'Sign in first') => new AppError('unauthenticated', detail)
 export const conflict = (detail: string) => new AppError('conflict', detail)
 export const stale = (detail: string) => new AppError('stale', detail)
+export const badCursor = () => new AppError('bad_request', 'This is no cursor of this list')
 export const invalid = (detail: string, fields?: Record<string, string>) => new AppError('invalid', detail, { fields })
 
 export const isAppError = (error: unknown, code?: ProblemCode): error is AppError =>

@@ -37,6 +37,6 @@ export const Message = z.object({
 export type Message = z.infer<typeof Message>
 
 export const MessageQuery = z.object({
-  before: z.coerce.number().int().min(1).optional(),
+  before: z.coerce.number().pipe(z.int32().min(1)).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(100),
 })

@@ -69,7 +69,7 @@ export const UpdateProject = z.strictObject({
   name: ProjectName.optional(),
   description: z.string().trim().max(2_000).optional(),
   config: ProjectConfig.partial().optional(),
-  version: z.int(),
+  version: z.int32(),
 })
 export type UpdateProject = z.infer<typeof UpdateProject>
 

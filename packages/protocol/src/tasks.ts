@@ -216,8 +216,8 @@ export const Plan = z.object({
 export type Plan = z.infer<typeof Plan>
 
 /** A person says yes to exactly the version they read; another version is `stale`. */
-export const ApprovePlan = z.strictObject({ version: z.int() })
-export const RequestPlanChanges = z.strictObject({ version: z.int(), comment: z.string().trim().min(1).max(4_000) })
+export const ApprovePlan = z.strictObject({ version: z.int32() })
+export const RequestPlanChanges = z.strictObject({ version: z.int32(), comment: z.string().trim().min(1).max(4_000) })
 /** What a person says when they send a task that waits for them back to its author. */
 export const RequestTaskChanges = z.strictObject({ comment: z.string().trim().min(1).max(4_000) })
 /** A person lets standing criteria go for the sake of a task. */

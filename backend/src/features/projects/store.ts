@@ -1,4 +1,4 @@
-import type { ProjectId, UserId } from '@guildhall/protocol/ids.ts'
+import { ProjectId, Timestamp, type UserId } from '@guildhall/protocol/ids.ts'
 import type {
   Project,
   ProjectConfig,
@@ -9,7 +9,9 @@ import type {
   Provisioning,
 } from '@guildhall/protocol/projects.ts'
 import { and, asc, desc, eq, ilike, inArray, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import type { Db } from '../../platform/db/database.ts'
+import { badCursor } from '../../platform/errors.ts'
 import { memberTable, projectTable, templateTable } from './table.ts'
 
 type ProjectRow = typeof projectTable.$inferSelect
@@ -117,9 +119,14 @@ function matches(q: string | undefined): SQL | undefined {
   return or(ilike(projectTable.name, pattern), ilike(projectTable.description, pattern))
 }
 
+/** What a cursor of `listProjects` says. */
+const Place = z.tuple([Timestamp, ProjectId])
+
 function after(cursor: string | undefined, activity: SQL): SQL | undefined {
-  const [at, id] = cursor?.split('_') ?? []
-  if (!at || !id || Number.isNaN(Date.parse(at)) || !/^[0-9a-f-]{36}$/.test(id)) return undefined
+  if (cursor === undefined) return undefined
+  const place = Place.safeParse(cursor.split('_'))
+  if (!place.success) throw badCursor()
+  const [at, id] = place.data
   return sql`(${activity}, ${projectTable.id}) < (${at}::timestamptz, ${id}::uuid)`
 }
 

@@ -1,7 +1,7 @@
 import type { Sha } from '@guildhall/protocol/ids.ts'
 import { type Commit, type FileAtRef, type TreeEntry } from '@guildhall/protocol/repository.ts'
 import { Role } from '@guildhall/protocol/roles.ts'
-import { AppError, invalid, notFound } from '../../platform/errors.ts'
+import { AppError, badCursor, notFound } from '../../platform/errors.ts'
 import { git, gitText } from './git.ts'
 import { checkedPath, checkedSha, isSha } from './names.ts'
 
@@ -51,7 +51,7 @@ export async function logPage(
   { head, cursor, limit }: { head: Sha; cursor: string | undefined; limit: number },
 ): Promise<{ items: Commit[]; nextCursor: string | null }> {
   const place = cursor === undefined ? [null, head, '0'] : /^([0-9a-f]{40})\.(\d{1,7})$/.exec(cursor)
-  if (!place) throw invalid('Not a cursor of this list')
+  if (!place) throw badCursor()
   const start = checkedSha(place[1]!)
   const skip = Number(place[2])
   const found = await commitsOf(repository, { head: start, skip, limit: limit + 1 })

@@ -4,7 +4,8 @@ import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../testing/database.ts'
 import { newId } from '../ids.ts'
-import type { Db } from './database.ts'
+import { asAppError } from '../http/problem.ts'
+import { createDatabase, DatabaseAway, type Db } from './database.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -49,4 +50,13 @@ test('connections that the server cut are replaced, and what was under way fails
   await expect(cut).rejects.toThrow()
   const { rows } = await db.system((tx) => tx.execute(sql`select from topics where topic = ${'cut'}`))
   expect(rows).toEqual([])
+})
+
+test('a database that cannot be reached is told from a failure of the work, and the API says: try again', async () => {
+  const nowhere = 'postgres://nobody@127.0.0.1:1/nothing'
+  const db = createDatabase({ appUrl: nowhere, systemUrl: nowhere })
+  const error: unknown = await db.system(async () => undefined).catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(DatabaseAway)
+  expect(asAppError(error)).toMatchObject({ code: 'unavailable' })
+  await db.close()
 })

@@ -31,7 +31,20 @@ export interface Database {
   close(): Promise<void>
 }
 
+/**
+ * No connection within its time: the database is away, or everyone waits for it. Not an AppError, since a run or a job
+ * must not take it for an answer: it is tried again.
+ */
+export class DatabaseAway extends Error {
+  constructor(cause: unknown) {
+    super('no connection to the database', { cause })
+    this.name = 'DatabaseAway'
+  }
+}
+
 const maxAttempts = 4
+/** The wait for one that is free counts too. */
+const connectTimeoutMs = 10_000
 const deadlockDetected = '40P01'
 const isDeadlock = (error: unknown): boolean =>
   error instanceof Error && ((error as { code?: unknown }).code === deadlockDetected || isDeadlock(error.cause))
@@ -63,7 +76,7 @@ export function createDatabase({
       max: maxConnections,
       // A run that waits for its model must not find its connection, and all that was planned on it, gone.
       min: 2,
-      connectionTimeoutMillis: 5_000,
+      connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
     })
     // A connection that loses its server is replaced. Without listeners the process would die: of the pool for one that
@@ -88,7 +101,9 @@ export function createDatabase({
 
   async function transactOnce<T>(pool: pg.Pool, actorId: string | null, work: (tx: Db) => Promise<T>): Promise<T> {
     const topics = new Set<Topic>()
-    const connection = await pool.connect()
+    const connection = await pool.connect().catch((error: unknown) => {
+      throw new DatabaseAway(error)
+    })
     const tx = handleOf(connection)
     touchedTopics.set(tx, topics)
     try {

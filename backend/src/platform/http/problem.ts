@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Problem, ProblemCode } from '@guildhall/protocol/problem.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { DatabaseAway } from '../db/database.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { hasZodFastifySchemaValidationErrors } from './zod.ts'
@@ -56,9 +57,12 @@ export function asProblem(error: AppError, requestId?: string): Problem {
 /** Turns anything that was thrown into an AppError; what nobody foresaw becomes a bare `internal`. */
 export function asAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
+  if (error instanceof DatabaseAway)
+    return new AppError('unavailable', 'Guildhall is busy at the moment. Try again.', { cause: error })
   if (hasZodFastifySchemaValidationErrors(error)) return invalidInput(error)
   const status = (error as { statusCode?: unknown } | null)?.statusCode
-  const code = typeof status === 'number' ? codeOfStatus[status] : undefined
+  const isRefusal = typeof status === 'number' && status >= 400 && status < 500
+  const code = isRefusal ? (codeOfStatus[status] ?? 'bad_request') : undefined
   if (code && error instanceof Error) return new AppError(code, error.message, { cause: error })
   return new AppError('internal', 'Something went wrong', { cause: error })
 }
