@@ -3,7 +3,6 @@ import type { SandboxDisk, SandboxLimits, SandboxState } from '@guildhall/protoc
 import { and, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import { AppError, conflict, notFound } from '../../platform/errors.ts'
-import { projectTable } from '../projects/table.ts'
 import { slotTable } from './table.ts'
 
 export type SlotRow = typeof slotTable.$inferSelect
@@ -58,11 +57,8 @@ export async function insertSlot(
 
 /** Throws for a project in the archive and for one that is being deleted, whoever asks: its last container stays the last. */
 async function refuseAtRest(tx: Db, projectId: ProjectId): Promise<void> {
-  const [project] = await tx
-    .select({ status: projectTable.status })
-    .from(projectTable)
-    .where(eq(projectTable.id, projectId))
-    .for('share')
+  const found = await tx.execute<{ status: string }>(sql`select status from projects where id = ${projectId} for share`)
+  const project = found.rows[0]
   if (!project || project.status === 'deleting') throw notFound('Project')
   if (project.status === 'archived')
     throw conflict('This project is archived and its sandbox rests. Take it out of the archive first.')

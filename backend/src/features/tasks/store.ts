@@ -4,7 +4,6 @@ import { and, asc, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
 import { listFacts, projectTopic } from '../../platform/events/events.ts'
 import { newId } from '../../platform/ids.ts'
-import { projectTable } from '../projects/table.ts'
 import { checkRunTable, planTable, reviewTable, taskTable } from './table.ts'
 
 /** No worker holds it. */
@@ -13,7 +12,7 @@ export const leaseIsFree = or(isNull(taskTable.leaseUntil), lt(taskTable.leaseUn
 /** A worker may take it up: nobody else has, and its project is neither in the archive nor on its way out. */
 export const mayBeTaken = and(
   leaseIsFree,
-  sql`exists (select 1 from ${projectTable} where ${projectTable.id} = ${taskTable.projectId} and ${projectTable.status} = 'active')`,
+  sql`exists (select 1 from projects where projects.id = ${taskTable.projectId} and projects.status = 'active')`,
 )!
 
 type TaskRow = typeof taskTable.$inferSelect
