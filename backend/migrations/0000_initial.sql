@@ -259,6 +259,16 @@ CREATE TABLE "containers" (
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "container_stats" (
+	"project_id" uuid NOT NULL,
+	"at" timestamp with time zone NOT NULL,
+	"cpus" real NOT NULL,
+	"memory_bytes" bigint NOT NULL,
+	"pids" integer NOT NULL,
+	"disk_used_bytes" bigint NOT NULL,
+	CONSTRAINT "container_stats_project_id_at_pk" PRIMARY KEY("project_id","at")
+);
+--> statement-breakpoint
 CREATE TABLE "check_runs" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"project_id" uuid NOT NULL,
@@ -381,6 +391,7 @@ ALTER TABLE "git_branches" ADD CONSTRAINT "git_branches_project_id_projects_id_f
 ALTER TABLE "egress_hosts" ADD CONSTRAINT "egress_hosts_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "egress_hosts" ADD CONSTRAINT "egress_hosts_allowed_by_users_id_fk" FOREIGN KEY ("allowed_by") REFERENCES "public"."users"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "containers" ADD CONSTRAINT "containers_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "container_stats" ADD CONSTRAINT "container_stats_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "check_runs" ADD CONSTRAINT "check_runs_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "check_runs" ADD CONSTRAINT "check_runs_task_id_tasks_id_fk" FOREIGN KEY ("task_id") REFERENCES "public"."tasks"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "plans" ADD CONSTRAINT "plans_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint

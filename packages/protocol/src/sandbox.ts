@@ -89,3 +89,29 @@ export const AllowedHost = z.object({
 })
 export type AllowedHost = z.infer<typeof AllowedHost>
 export const AllowedHostAnswer = z.object({ host: AllowedHost })
+
+/** `stream`: which of the two the container wrote on. Lines before `tail` newest ones are left out. */
+export const LogQuery = z.object({
+  tail: z.coerce.number().int().min(1).max(5_000).default(200),
+  since: Timestamp.optional(),
+  until: Timestamp.optional(),
+  stream: z.enum(['stdout', 'stderr', 'both']).default('both'),
+})
+export type LogQuery = z.output<typeof LogQuery>
+
+/** What a sandbox used over a stretch of time that begins at `at`. `cpus`: processor seconds a second. */
+export const StatsPoint = z.object({
+  at: Timestamp,
+  cpus: z.number(),
+  memoryBytes: z.number(),
+  pids: z.number(),
+  diskUsedBytes: z.number(),
+})
+export type StatsPoint = z.infer<typeof StatsPoint>
+
+/** Both in seconds: how far back, and how long a point of the series is. At most 1,000 points come. */
+export const StatsQuery = z.object({
+  range: z.coerce.number().int().min(60).max(86_400).default(3_600),
+  step: z.coerce.number().int().min(5).max(3_600).default(60),
+})
+export type StatsQuery = z.output<typeof StatsQuery>

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { SlotId } from '@guildhall/protocol/ids.ts'
-import type { SandboxLimits } from '@guildhall/protocol/sandbox.ts'
+import type { LogQuery, SandboxLimits } from '@guildhall/protocol/sandbox.ts'
 
 /** What a slot is made of: fixed when it is made, since labels and owners cannot change later. */
 export type SlotSpec = {
@@ -56,8 +56,8 @@ export interface SandboxDriver {
   list(): Promise<SlotTruth[]>
   /** Removes leftovers of the driver's own helpers, after a crash. */
   tidy(): Promise<void>
-  /** The newest lines that the container itself wrote. */
-  logs(slotId: SlotId, tail: number): Promise<string[]>
+  /** The newest lines that the container itself wrote; `local` keeps no times and one file for both streams. */
+  logs(slotId: SlotId, query: LogQuery): Promise<string[]>
   /** Calls back when something may have changed behind our back. */
   onChange(listener: () => void): () => void
   close(): Promise<void>

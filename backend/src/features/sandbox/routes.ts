@@ -6,7 +6,10 @@ import {
   ContainerLogs,
   Exec,
   ExecResult,
+  LogQuery,
   SandboxAnswer,
+  StatsPoint,
+  StatsQuery,
   Terminal,
 } from '@guildhall/protocol/sandbox.ts'
 import { z } from 'zod'
@@ -52,23 +55,24 @@ export const sandboxRoutes: FastifyPluginAsyncZod<{ sandbox: SandboxService }> =
       schema: {
         summary: 'What the container itself wrote',
         params: InProject,
-        querystring: z.object({ tail: z.coerce.number().int().min(1).max(5_000).default(200) }),
+        querystring: LogQuery,
         response: { 200: ContainerLogs },
       },
     },
-    async ({ actor, params, query }) => sandbox.logs(actor, params.projectId, query.tail),
+    async ({ actor, params, query }) => sandbox.logs(actor, params.projectId, query),
   )
   app.get(
     '/projects/:projectId/container/stats',
     {
       config: read,
       schema: {
-        summary: 'What the sandbox uses now',
+        summary: 'What the sandbox uses now and used before',
         params: InProject,
-        response: { 200: z.object({ now: Stats.nullable() }) },
+        querystring: StatsQuery,
+        response: { 200: z.object({ now: Stats.nullable(), series: z.array(StatsPoint) }) },
       },
     },
-    async ({ actor, params }) => ({ now: await sandbox.stats(actor, params.projectId) }),
+    async ({ actor, params, query }) => sandbox.stats(actor, params.projectId, query),
   )
   app.post(
     '/projects/:projectId/exec',

@@ -1,5 +1,6 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { ProjectId } from '@guildhall/protocol/ids.ts'
+import type { LogQuery } from '@guildhall/protocol/sandbox.ts'
 import { eq } from 'drizzle-orm'
 import type Docker from 'dockerode'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -281,6 +282,20 @@ describe('a throw-away sandbox', () => {
     expect((await volumes()).length).toBe(before)
   }, 120_000)
 })
+
+test('what the container wrote is read by number, time and stream', async () => {
+  const projectId = await project()
+  const before = new Date(Date.now() - 60_000).toISOString()
+  expect(await world.sandbox.logs(owner, projectId, { tail: 10, stream: 'both' })).toEqual({ lines: [], dropped: 0 })
+  await world.sandbox.start(owner, projectId)
+  const linesOf = async (query: Partial<LogQuery>) =>
+    (await world.sandbox.logs(owner, projectId, { tail: 10, stream: 'both', ...query })).lines
+  expect(await linesOf({})).toEqual(['supervisor ready'])
+  expect(await linesOf({ stream: 'stdout', since: before })).toEqual(['supervisor ready'])
+  expect(await linesOf({ stream: 'stderr' })).toEqual([])
+  expect(await linesOf({ until: before })).toEqual([])
+  expect(await linesOf({ since: new Date(Date.now() + 60_000).toISOString() })).toEqual([])
+}, 60_000)
 
 test('the engine’s health is told, and without an engine everything says so', async () => {
   expect(world.sandbox.engineState()).toMatchObject({ name: 'engine', status: 'ok' })

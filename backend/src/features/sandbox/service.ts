@@ -4,7 +4,15 @@ import { join, resolve } from 'node:path'
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { HealthPart } from '@guildhall/protocol/health.ts'
 import type { ProjectId } from '@guildhall/protocol/ids.ts'
-import type { Exec, ExecResult, Sandbox, Terminal } from '@guildhall/protocol/sandbox.ts'
+import type {
+  Exec,
+  ExecResult,
+  LogQuery,
+  Sandbox,
+  StatsPoint,
+  StatsQuery,
+  Terminal,
+} from '@guildhall/protocol/sandbox.ts'
 import type { Database } from '../../platform/db/database.ts'
 import { forbidden, isAppError } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
@@ -26,6 +34,7 @@ import { createSelfTest } from './self-test/self-test.ts'
 import type { Stats } from './session/messages.ts'
 import type { OpenSession, SandboxSession } from './session/session.ts'
 import { createSessions } from './sessions.ts'
+import { createStatsSeries, readSeries } from './stats-series.ts'
 import { findSlot } from './store.ts'
 import { createTerminals } from './terminals.ts'
 
@@ -124,6 +133,7 @@ export function createSandboxService({
   const lifecycle = createLifecycle({ db, driver, sessions, imageName, log })
   const reconciler = createReconciler({ db, driver, lifecycle, sessions, log })
   const diskWatch = createDiskWatch({ keeper, lifecycle, sessions, log })
+  const statsSeries = createStatsSeries({ db, keeper, sessions, log })
   const withFreshSandbox = createFreshSandboxes({ driver, imageName, withThrowaway })
 
   /** Wakes and answers a session whose bridge stands. A row that says "running" may be a moment behind the engine. */
@@ -206,17 +216,25 @@ export function createSandboxService({
       return { ...outcome, stdout: outcome.stdout.toString('utf8'), stderr: outcome.stderr.toString('utf8') }
     },
     /** What the container itself wrote, newest last. */
-    async logs(actor: Actor, projectId: ProjectId, tail: number): Promise<{ lines: string[]; dropped: number }> {
+    async logs(actor: Actor, projectId: ProjectId, query: LogQuery): Promise<{ lines: string[]; dropped: number }> {
       await authorize(actor, 'project.read', { projectId })
       const row = await db.as(actor, (tx) => findSlot(tx, projectId))
-      const lines = row ? await driver.logs(row.id, tail) : []
+      const lines = row ? await driver.logs(row.id, query) : []
       return { lines: lines.map((line) => line.slice(0, 10_000)), dropped: 0 }
     },
-    /** What it uses now; null while it does not run. */
-    async stats(actor: Actor, projectId: ProjectId): Promise<Stats | null> {
+    /** What it uses now (null while it does not run), and what it used, oldest first. */
+    async stats(
+      actor: Actor,
+      projectId: ProjectId,
+      query: StatsQuery,
+    ): Promise<{ now: Stats | null; series: StatsPoint[] }> {
       await authorize(actor, 'project.read', { projectId })
       const session = await running(projectId)
-      return session ? session.stats() : null
+      const [now, series] = await Promise.all([
+        session ? session.stats() : null,
+        db.as(actor, (tx) => readSeries(tx, projectId, query)),
+      ])
+      return { now, series }
     },
     /** What its code may reach besides the package mirrors. */
     hosts: {
@@ -256,6 +274,7 @@ export function createSandboxService({
     },
     async close(): Promise<void> {
       diskWatch.close()
+      statsSeries.close()
       await selfTest.close()
       await reconciler.close()
       await keeper.close()

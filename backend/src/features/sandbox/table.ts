@@ -1,7 +1,7 @@
 import type { ProjectId, SlotId, UserId } from '@guildhall/protocol/ids.ts'
 import type { SandboxDisk, SandboxLimits, SandboxState } from '@guildhall/protocol/sandbox.ts'
 import { sql } from 'drizzle-orm'
-import { bigint, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, integer, jsonb, pgTable, primaryKey, real, text, uniqueIndex } from 'drizzle-orm/pg-core'
 import { at, createdAt, id, ref, updatedAt } from '../../platform/db/columns.ts'
 import { userTable } from '../identity/table.ts'
 import { projectTable } from '../projects/table.ts'
@@ -54,4 +54,20 @@ export const allowedHostTable = pgTable(
     lastUsedAt: at(),
   },
   (table) => [primaryKey({ columns: [table.projectId, table.target] })],
+)
+
+/** What a project's sandbox used, every few seconds while it ran; a day is kept. */
+export const statsTable = pgTable(
+  'container_stats',
+  {
+    projectId: ref<ProjectId>()
+      .notNull()
+      .references(() => projectTable.id, { onDelete: 'cascade' }),
+    at: at().notNull(),
+    cpus: real().notNull(),
+    memoryBytes: bigint({ mode: 'number' }).notNull(),
+    pids: integer().notNull(),
+    diskUsedBytes: bigint({ mode: 'number' }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.projectId, table.at] })],
 )

@@ -207,10 +207,12 @@ export function createDockerDriver({
           await unless(409, unless(404, docker.getContainer(Id).remove({ force: true })))
         }
       }),
-    logs: (slotId, tail) =>
+    logs: (slotId, { tail, since, until, stream }) =>
       withEngine(async ({ docker }) => {
         const container = docker.getContainer(nameOf(slotId))
-        const bytes = await unless(404, container.logs({ stdout: true, stderr: true, tail, follow: false }))
+        const wanted = { stdout: stream !== 'stderr', stderr: stream !== 'stdout', tail, follow: false as const }
+        const times = { ...(since && { since: secondsOf(since) }), ...(until && { until: secondsOf(until) }) }
+        const bytes = await unless(404, container.logs({ ...wanted, ...times }))
         return bytes ? linesOf(bytes).slice(-tail) : []
       }),
     onChange: (listener) => watchEngine(async () => (await ready()).docker, filters, listener),
@@ -281,6 +283,9 @@ function explained(error: unknown, image: string): unknown {
   )
 }
 
+/** As the engine counts time. */
+const secondsOf = (time: string) => Date.parse(time) / 1_000
+
 /** Lines out of the engine's framed log. */
 function linesOf(bytes: Buffer): string[] {
   const pieces: Buffer[] = []
@@ -289,5 +294,6 @@ function linesOf(bytes: Buffer): string[] {
     pieces.push(bytes.subarray(at + 8, at + 8 + length))
     at += 8 + length
   }
-  return Buffer.concat(pieces).toString('utf8').trimEnd().split('\n')
+  const text = Buffer.concat(pieces).toString('utf8').trimEnd()
+  return text === '' ? [] : text.split('\n')
 }

@@ -137,7 +137,7 @@ export function createLocalDriver({
     async tidy() {
       // Nothing but the supervisor itself is ever started.
     },
-    async logs(slotId, tail) {
+    async logs(slotId, { tail }) {
       const text = await readFile(join(folderOf(slotId), 'supervisor.log'), 'utf8').catch(() => '')
       return text.trimEnd().split('\n').slice(-tail)
     },
