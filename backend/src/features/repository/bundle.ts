@@ -92,9 +92,16 @@ async function orRefuse<T>(why: string, work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     if (!(error instanceof GitError)) throw error
-    const said = error.stderr.trim().split('\n').at(-1)?.slice(0, 300)
-    throw refused(said ? `${why} (${said})` : why, error)
+    throw refused(`${why}${reasonIn(error.stderr)}`, error)
   }
+}
+
+/** What git found wrong, object by object; its last word alone ("fsck error in packed object") helps nobody. */
+function reasonIn(stderr: string): string {
+  const lines = stderr.trim().split('\n').filter(Boolean)
+  const found = lines.filter((line) => line.startsWith('error: '))
+  const said = (found.length > 0 ? found.slice(0, 3) : lines.slice(-1)).map((line) => line.slice(0, 300))
+  return said.length > 0 ? ` (${said.join('; ')})` : ''
 }
 
 /** The index goes last: git looks for `.idx` files, so a pack is seen whole or not at all. */
