@@ -40,6 +40,15 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
   await expect(path).toHaveValue('/')
   await expect(inPreview(page).getByText(words)).toBeVisible()
 
+  // What an agent read is one click away, as the file itself.
+  const read = page.getByRole('button', { name: /^read src\// }).last()
+  await read.click()
+  await read
+    .locator('..')
+    .getByRole('button', { name: /^src\// })
+    .click()
+  await expect(page.getByRole('article', { name: /^src\// })).toContainText(/import|export/)
+
   // The terminal is in the same sandbox: it sees what was merged.
   await page.getByRole('tab', { name: 'Terminal' }).click()
   await page.getByRole('textbox', { name: 'Terminal input' }).pressSequentially(`grep -rl ${words} src\n`)

@@ -7,7 +7,7 @@ import { Button } from '../../../components/ui/button.tsx'
 import { Dialog } from '../../../components/ui/dialog.tsx'
 import { Skeleton } from '../../../components/ui/skeleton.tsx'
 import { useNow } from '../../../lib/clock.ts'
-import { ago, groupedNumber } from '../../../lib/format.ts'
+import { ago, groupedNumber, shareOf } from '../../../lib/format.ts'
 import { messageOf } from '../../../lib/request.ts'
 import { allowedHosts, containerLogs, isolationNote, orderSandbox, sandboxWord } from '../api.ts'
 
@@ -35,7 +35,7 @@ export function SandboxDialog({ sandbox, canWork, open, onOpenChange, onHosts }:
 }
 
 function Body({ sandbox, canWork, onHosts }: Pick<SandboxDialogProps, 'sandbox' | 'canWork' | 'onHosts'>) {
-  const { projectId, state, limits, image, startedAt, error } = sandbox
+  const { projectId, state, limits, image, startedAt, error, disk } = sandbox
   const now = useNow()
   const hosts = useQuery({ ...allowedHosts(projectId), select: ({ length }) => length }).data ?? 0
   const logs = useQuery(containerLogs(projectId))
@@ -50,6 +50,7 @@ function Body({ sandbox, canWork, onHosts }: Pick<SandboxDialogProps, 'sandbox' 
       'May use',
       `${limits.cpus} CPU · ${groupedNumber(limits.memoryMiB)} MiB · ${groupedNumber(limits.pids)} processes`,
     ],
+    ['Disk', disk && shareOf(disk.usedBytes, disk.limitBytes)],
     ['Image', image],
     ['Started', startedAt && ago(startedAt, now)],
   ]
