@@ -56,7 +56,7 @@ test('a sentence becomes a merged, visible change', async ({ page, product }) =>
 
   // A second shell beside it; both are there after a reload, and one that ends says how.
   await page.getByRole('button', { name: 'New terminal' }).click()
-  await page.getByRole('menuitem', { name: 'main' }).click()
+  await page.getByRole('menuitem', { name: 'main', exact: true }).click()
   const shell = page.locator('.xterm-rows:visible')
   await page.getByRole('textbox', { name: 'Terminal input' }).pressSequentially('echo kept-$((20 + 3))\n')
   await expect(shell).toContainText('kept-23')
