@@ -104,7 +104,8 @@ export class DiskWatch {
     const { blocks, bfree, bavail, bsize } = statfsSync(this.#root)
     const takenBytes = (blocks - bfree) * bsize
     const freeBytes = bavail * bsize
-    return { takenBytes, freeShare: freeBytes / Math.max(1, takenBytes + freeBytes) }
+    // A file system that does not count itself (some networked ones say 0 of 0) is not taken for a full one.
+    return { takenBytes, freeShare: blocks === 0 ? 1 : freeBytes / Math.max(1, takenBytes + freeBytes) }
   }
 
   #measure(): Promise<void> {
