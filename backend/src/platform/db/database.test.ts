@@ -60,3 +60,11 @@ test('a database that cannot be reached is told from a failure of the work, and 
   expect(asAppError(error)).toMatchObject({ code: 'unavailable' })
   await db.close()
 })
+
+test('so is one that goes away in the middle of the work', async () => {
+  const cut = database.db.system((tx) => tx.execute(sql`select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)`))
+  const error: unknown = await cut.catch((reason: unknown) => reason)
+  expect(asAppError(error)).toMatchObject({ code: 'unavailable' })
+  expect(asAppError(new Error('a bug'))).toMatchObject({ code: 'internal' })
+  expect((await database.db.system((tx) => tx.execute(sql`select 1 as one`))).rows).toEqual([{ one: 1 }])
+})

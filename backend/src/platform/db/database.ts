@@ -42,6 +42,18 @@ export class DatabaseAway extends Error {
   }
 }
 
+/** PostgreSQL's words for a server that goes down or a connection that broke, and the driver's own. */
+const lostCode = /^(?:57P0[123]|08...|ECONNRESET|EPIPE)$/
+const lostMessage = /^Connection terminated|^Client has encountered a connection error/
+
+/** Whether the database could not be reached, or went away in the middle of the work. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { code?: unknown }
+  const isLost = (typeof code === 'string' && lostCode.test(code)) || lostMessage.test(error.message)
+  return error instanceof DatabaseAway || isLost || isDatabaseAway(error.cause)
+}
+
 const maxAttempts = 4
 /** The wait for one that is free counts too. */
 const connectTimeoutMs = 10_000

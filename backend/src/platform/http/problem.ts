@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Problem, ProblemCode } from '@guildhall/protocol/problem.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { DatabaseAway } from '../db/database.ts'
+import { isDatabaseAway } from '../db/database.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { hasZodFastifySchemaValidationErrors } from './zod.ts'
@@ -57,7 +57,7 @@ export function asProblem(error: AppError, requestId?: string): Problem {
 /** Turns anything that was thrown into an AppError; what nobody foresaw becomes a bare `internal`. */
 export function asAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (error instanceof DatabaseAway)
+  if (isDatabaseAway(error))
     return new AppError('unavailable', 'Guildhall is busy at the moment. Try again.', { cause: error })
   if (hasZodFastifySchemaValidationErrors(error)) return invalidInput(error)
   const status = (error as { statusCode?: unknown } | null)?.statusCode
