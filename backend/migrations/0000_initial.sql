@@ -364,6 +364,7 @@ CREATE TABLE "cost_tracking" (
 	"cache_read_tokens" integer DEFAULT 0 NOT NULL,
 	"cache_write_tokens" integer DEFAULT 0 NOT NULL,
 	"unit_prices" jsonb NOT NULL,
+	"reserved_usd" numeric(18,8) NOT NULL,
 	"cost_usd" numeric(18,8) DEFAULT '0' NOT NULL,
 	"latency_ms" integer,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,

@@ -163,6 +163,7 @@ export function buildServices({
     authorize,
     conversations,
     llm,
+    usage,
     runs: { start: agents.startRun, cancelConversation: agents.cancelConversation },
     nameOf: identity.nameOf,
   })

@@ -42,7 +42,7 @@ export async function freshProject(db: Database, owner: Actor): Promise<ProjectI
       status: 'active',
       templateSlug: 'react-vite',
       previewLabel: `p${word()}`,
-      config: { model: null, autonomy: 'review_plan' },
+      config: { model: null, autonomy: 'review_plan', budgetUsd: null },
     })
     await tx.insert(conversationTable).values({ id: newId<ConversationId>(), projectId, title: 'Main' })
   })

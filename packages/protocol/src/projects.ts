@@ -12,7 +12,12 @@ export type ProjectStatus = z.infer<typeof ProjectStatus>
 export const Autonomy = z.enum(['review_all', 'review_plan', 'auto'])
 export type Autonomy = z.infer<typeof Autonomy>
 
-export const ProjectConfig = z.object({ model: z.string().max(120).nullable(), autonomy: Autonomy })
+export const ProjectConfig = z.object({
+  model: z.string().max(120).nullable(),
+  autonomy: Autonomy,
+  /** The most that the project's model calls may cost in all; null: no limit. */
+  budgetUsd: CostUsd.nullable(),
+})
 export type ProjectConfig = z.infer<typeof ProjectConfig>
 
 /** Where creation stands. `failed` keeps the reason and can be tried again. */

@@ -118,11 +118,13 @@ export function createBook(
       model: string
       provider: string
       prices: CallPrices
+      /** The most that the call can use. */
+      worst: TokenUsage
     }): Promise<BegunCall> {
       const last = steps.at(-1)
       const broken = last?.kind === 'model' && !last.output ? last : null
       const seq = broken?.seq ?? nextSeq()
-      const { model, provider, prices } = call
+      const { model, provider, prices, worst } = call
       const { projectId, taskId, userId, role } = run
       const begun = await write(async (tx): Promise<BegunCall> => {
         const { notes, heardSeq } = broken?.input ?? (await call.hear(tx))
@@ -137,6 +139,7 @@ export function createBook(
           provider,
           model,
           prices,
+          worst,
         })
         const input = { notes, heardSeq, messageId: newId<MessageId>(), callId: sent.id as string }
         await insertStep(tx, { runId: run.id, projectId, epoch: run.epoch, seq, kind: 'model', name: model, input })

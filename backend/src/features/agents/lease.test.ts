@@ -96,6 +96,7 @@ test('every write of an old epoch writes nothing: no step, no event, no message,
     model,
     provider: 'rehearsal',
     prices: world.llm.prices(model),
+    worst: { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 },
   }
   const use = { type: 'tool_use' as const, id: 't1', name: 'read', input: {} }
 

@@ -134,6 +134,7 @@ async function think(parts: LoopParts, notes: string[]): Promise<string | null> 
     model,
     provider: llm.describe(model).provider,
     prices: llm.prices(model),
+    worst: worstCase(parts),
   })
   let { messageId } = begun.step.input
   try {
@@ -165,6 +166,14 @@ async function think(parts: LoopParts, notes: string[]): Promise<string | null> 
     deltas.end(messageId)
   }
 }
+
+/** Three bytes a token is less than any text has; what is said in the very moment of the call comes on top. */
+function worstCase({ opening, book, tools }: LoopParts): TokenUsage {
+  const sent = [opening.system, messagesOf(opening.first, book.steps), tools.map(({ inputSchema }) => inputSchema)]
+  const inputTokens = Math.ceil(Buffer.byteLength(JSON.stringify(sent)) / 3) + spareTokens
+  return { inputTokens, outputTokens: maxAnswerTokens, cacheReadTokens: 0, cacheWriteTokens: 0 }
+}
+const spareTokens = 2_000
 
 /** Permit, begin, execute, end: one call that nobody has begun. */
 async function act(parts: LoopParts, use: ToolUsePart): Promise<ToolOutput> {

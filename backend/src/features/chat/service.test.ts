@@ -1,5 +1,6 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { ProjectId, RunId } from '@guildhall/protocol/ids.ts'
+import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../platform/db/database.ts'
 import { isAppError } from '../../platform/errors.ts'
@@ -10,6 +11,7 @@ import { freshProject, freshUser, join } from '../../testing/world.ts'
 import { createConversationService } from '../conversations/service.ts'
 import { createLlmService } from '../llm/service.ts'
 import { createAuthorize } from '../projects/authorize.ts'
+import { createUsageService } from '../usage/service.ts'
 import { type ChatRuns, createChatService } from './service.ts'
 
 let database: TestDatabase
@@ -40,7 +42,10 @@ function setUp(db: Database, { apiKey = 'a-key', start }: { apiKey?: string | nu
       }),
     cancelConversation: async () => 2,
   }
-  const chat = createChatService({ db, authorize, conversations, llm, runs, nameOf: async () => 'Ada Lovelace' })
+  const chat = createChatService({
+    ...{ db, authorize, conversations, llm, runs, nameOf: async () => 'Ada Lovelace' },
+    usage: createUsageService({ db, authorize }),
+  })
   return { chat, conversations, started }
 }
 
@@ -118,4 +123,18 @@ test('strangers, and conversations of another project, are refused', async () =>
 
 test('stop answers how many runs were asked to end', async () => {
   expect(await setUp(database.db).chat.stop(owner, projectId)).toEqual({ stoppedRuns: 2 })
+})
+
+test('a project that has spent its budget refuses a wish before it is stored, and says what to do', async () => {
+  const { db } = database
+  const poor = await freshProject(db, owner)
+  await db.system((tx) =>
+    tx.execute(sql`update projects set config = config || '{"budgetUsd":"0.000000"}' where id = ${poor}`),
+  )
+  const { chat, conversations } = setUp(db)
+  await expect(chat.send(owner, poor, { content: 'Build it' })).rejects.toThrow(
+    /budget of \$0\.00 is reached.*Raise it in the project's settings/,
+  )
+  const { id } = await conversations.main(poor)
+  expect((await conversations.messages(owner, id)).items).toEqual([])
 })

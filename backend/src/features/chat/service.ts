@@ -8,6 +8,7 @@ import { forbidden, notFound } from '../../platform/errors.ts'
 import type { ConversationService } from '../conversations/service.ts'
 import type { LlmService } from '../llm/service.ts'
 import type { Authorize } from '../projects/service.ts'
+import type { UsageService } from '../usage/service.ts'
 
 /** What the door needs of `agents`, which starts runs and stops them. */
 export interface ChatRuns {
@@ -32,6 +33,7 @@ export function createChatService({
   authorize,
   conversations,
   llm,
+  usage,
   runs,
   nameOf,
 }: {
@@ -39,6 +41,7 @@ export function createChatService({
   authorize: Authorize
   conversations: ConversationService
   llm: Pick<LlmService, 'resolve'>
+  usage: Pick<UsageService, 'assertRoom'>
   runs: ChatRuns
   /** The name a person's bubble carries. */
   nameOf(userId: UserId): Promise<string>
@@ -52,7 +55,8 @@ export function createChatService({
   return {
     /**
      * Stores what the person said and starts the manager, in one transaction, and answers at once with the ids.
-     * Throws `no_model` (with what to do) before anything is stored, `forbidden` for viewers, `not_found`.
+     * Throws `no_model` or `over_budget` (with what to do) before anything is stored, `forbidden` for viewers,
+     * `not_found`.
      */
     async send(actor: Actor, projectId: ProjectId, input: SendChat): Promise<ChatAccepted> {
       await authorize(actor, 'project.work', { projectId })
@@ -61,6 +65,7 @@ export function createChatService({
       const conversationId = await conversationOf(actor, projectId, input.conversationId)
       const name = await nameOf(actor.userId)
       return db.as(actor, async (tx) => {
+        await usage.assertRoom(tx, projectId)
         const message = await conversations.post(tx, {
           actor,
           conversationId,

@@ -52,7 +52,8 @@ test('the ledger equals the model server’s own log: answered, retried, broken 
       const { userId } = owner
       const model = 'claude-sonnet-5-5'
       const about = { userId, projectId, runId, step: 1, role: 'engineer', provider: 'anthropic', model } as const
-      const call = { ...about, prices: llm.prices(model) }
+      const worst = { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 }
+      const call = { ...about, prices: llm.prices(model), worst }
       const id = await db.as(agent, (tx) => usage.begin(tx, call))
       const request = {
         model,

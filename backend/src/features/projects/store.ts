@@ -26,7 +26,7 @@ export const toProject = (row: ProjectRow): Project => ({
   templateSlug: row.templateSlug,
   defaultBranch: row.defaultBranch,
   previewLabel: row.previewLabel,
-  config: row.config,
+  config: { ...defaultConfig, ...row.config },
   provisioning: row.provisioning,
   version: row.version,
   createdAt: row.createdAt.toISOString(),
@@ -234,4 +234,4 @@ export async function touchProjects(db: Db, projectIds: ProjectId[]): Promise<vo
   await db.update(projectTable).set({ lastActivityAt: new Date() }).where(inArray(projectTable.id, projectIds))
 }
 
-export const defaultConfig: ProjectConfig = { model: null, autonomy: 'review_plan' }
+export const defaultConfig: ProjectConfig = { model: null, autonomy: 'review_plan', budgetUsd: null }

@@ -37,9 +37,14 @@ export function priceCall(rates: CallRates, usage: TokenUsage): string {
   return decimal(divideRounded(picos, 10_000n), 8)
 }
 
-/** Eight stored places as the six that are shown ('0.00000050' → '0.000001'). */
-export function shownUsd(stored: string): string {
-  const [whole = '0', fraction = ''] = stored.split('.')
-  const units = BigInt(whole) * 100_000_000n + BigInt(fraction.padEnd(8, '0').slice(0, 8))
-  return decimal(divideRounded(units, 100n), 6)
+/** Dollars with up to eight places as an integer of 10^-8 dollars. */
+export function units(usd: string): bigint {
+  const [whole = '0', fraction = ''] = usd.split('.')
+  return BigInt(whole) * 100_000_000n + BigInt(fraction.padEnd(8, '0').slice(0, 8))
 }
+
+/** Eight stored places as the six that are shown ('0.00000050' → '0.000001'). */
+export const shownUsd = (stored: string): string => decimal(divideRounded(units(stored), 100n), 6)
+
+/** For a sentence: '$4.87'. */
+export const cents = (value: bigint): string => `$${decimal(divideRounded(value, 1_000_000n), 2)}`

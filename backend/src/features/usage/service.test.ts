@@ -1,5 +1,6 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
 import type { AgentId, ProjectId, RunId } from '@guildhall/protocol/ids.ts'
+import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isAppError } from '../../platform/errors.ts'
 import { listEvents, projectTopic } from '../../platform/events/events.ts'
@@ -38,6 +39,7 @@ const newCall = (projectId: ProjectId, runId: RunId, step = 1) => ({
   provider: 'anthropic',
   model: 'claude-sonnet-5-5',
   prices: rates,
+  worst: tokens(1_000, 1_000),
 })
 const tokens = (inputTokens: number, outputTokens: number) => ({
   inputTokens,
@@ -91,4 +93,47 @@ test('strangers read no sums', async () => {
   const stranger = await freshUser(database.db)
   const refused = await usage.summary(stranger, projectId).catch((error: unknown) => isAppError(error) && error.code)
   expect(refused).toBe('not_found')
+})
+
+const setBudget = (projectId: ProjectId, budgetUsd: string | null) =>
+  database.db.system((tx) =>
+    tx.execute(
+      sql`update projects set config = config || ${JSON.stringify({ budgetUsd })}::jsonb where id = ${projectId}`,
+    ),
+  )
+
+test('fifty calls at once get exactly as many places as the budget has room for', async () => {
+  const { db } = database
+  const projectId = await freshProject(db, owner)
+  // Each call may cost 0.012 dollars: 1,000 tokens in at 2 and 1,000 out at 10 a million.
+  await setBudget(projectId, '0.120000')
+  const tries = await Promise.allSettled(
+    Array.from({ length: 50 }, () => db.as(owner, (tx) => usage.begin(tx, newCall(projectId, newId<RunId>())))),
+  )
+  const refusals = tries.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
+  expect(refusals).toHaveLength(40)
+  expect(refusals.every((reason) => isAppError(reason, 'over_budget'))).toBe(true)
+  // A refused call leaves no row, and nothing else counts against the budget.
+  expect(await usage.summary(owner, projectId)).toMatchObject({ calls: 10 })
+  await expect(db.as(owner, (tx) => usage.assertRoom(tx, projectId))).rejects.toMatchObject({ code: 'over_budget' })
+})
+
+test('what a call did not use is free again; a raised budget counts at once, and none is none', async () => {
+  const { db } = database
+  const projectId = await freshProject(db, owner)
+  await setBudget(projectId, '0.012000')
+  const begin = () => db.as(owner, (tx) => usage.begin(tx, newCall(projectId, newId<RunId>())))
+  const first = await begin()
+  await expect(begin()).rejects.toThrow(
+    "The project's budget of $0.01 is reached: $0.01 is spent or reserved, and this call may cost $0.01.",
+  )
+  await db.as(owner, (tx) => usage.fail(tx, owner, first))
+  const second = await begin()
+  await db.as(owner, (tx) => usage.settle(tx, owner, second, tokens(1_000, 0)))
+  await expect(begin()).rejects.toMatchObject({ code: 'over_budget' })
+  await setBudget(projectId, '0.014000')
+  await begin()
+  await setBudget(projectId, null)
+  await begin()
+  await db.as(owner, (tx) => usage.assertRoom(tx, projectId))
 })

@@ -3,16 +3,32 @@ import type { ProjectId } from '@guildhall/protocol/ids.ts'
 import type { TokenUsage } from '@guildhall/protocol/llm.ts'
 import type { UsageSummary } from '@guildhall/protocol/usage.ts'
 import type { Database, Db } from '../../platform/db/database.ts'
-import { notFound } from '../../platform/errors.ts'
+import { AppError, notFound } from '../../platform/errors.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import type { Authorize } from '../projects/service.ts'
-import { priceCall, shownUsd } from './price.ts'
-import { closeCall, type CostRow, findCall, insertCall, type NewCall, ratesOf, sumProject } from './store.ts'
+import { cents, priceCall, shownUsd, units } from './price.ts'
+import {
+  closeCall,
+  type CostRow,
+  findBudget,
+  findCall,
+  insertCall,
+  lockBudget,
+  type NewCall,
+  ratesOf,
+  sumProject,
+} from './store.ts'
 
 export type { CallRates } from './price.ts'
 export type { NewCall } from './store.ts'
 /** The row of a call that is under way. */
 export type SentCall = CostRow
+
+const overBudget = (budgetUsd: string, why: string) =>
+  new AppError(
+    'over_budget',
+    `The project's budget of ${cents(units(budgetUsd))} is reached: ${why}. Raise it in the project's settings, then go on.`,
+  )
 
 const nothing: TokenUsage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
 
@@ -41,9 +57,28 @@ export function createUsageService({ db, authorize }: { db: Database; authorize:
   return {
     /**
      * Writes the row of a call before it is sent, with the rates it will be charged by, and answers it. Commit before
-     * sending: a call that a crash swallowed must be visible.
+     * sending: a call that a crash swallowed must be visible. The most it can cost is reserved with it; throws
+     * `over_budget` where the project's budget has no room for that, however many calls ask at once.
      */
-    begin: (tx: Db, call: NewCall): Promise<SentCall> => insertCall(tx, call),
+    async begin(tx: Db, wanted: NewCall): Promise<SentCall> {
+      const { call, budgetUsd } = await insertCall(tx, wanted)
+      if (budgetUsd === null) return call
+      await lockBudget(tx, wanted.projectId)
+      const { committedUsd } = await findBudget(tx, wanted.projectId)
+      if (units(committedUsd) <= units(budgetUsd)) return call
+      const before = units(committedUsd) - units(call.reservedUsd)
+      throw overBudget(
+        budgetUsd,
+        `${cents(before)} is spent or reserved, and this call may cost ${cents(units(call.reservedUsd))}`,
+      )
+    },
+
+    /** Throws `over_budget` where a project has nothing left to spend. */
+    async assertRoom(tx: Db, projectId: ProjectId): Promise<void> {
+      const { budgetUsd, committedUsd } = await findBudget(tx, projectId)
+      if (budgetUsd !== null && units(committedUsd) >= units(budgetUsd))
+        throw overBudget(budgetUsd, `${cents(units(committedUsd))} is spent or reserved`)
+    },
 
     /**
      * Charges an answered call and announces `usage.recorded`, in the transaction that stores the answer. Answers the

@@ -2,9 +2,9 @@ import type { ProjectId, RunId, TaskId, UserId } from '@guildhall/protocol/ids.t
 import type { TokenUsage } from '@guildhall/protocol/llm.ts'
 import type { Role } from '@guildhall/protocol/roles.ts'
 import type { UsageSummary } from '@guildhall/protocol/usage.ts'
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, getTableColumns, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
-import type { CallRates } from './price.ts'
+import { type CallRates, priceCall } from './price.ts'
 import { costTable } from './table.ts'
 
 export type CostRow = typeof costTable.$inferSelect
@@ -19,6 +19,8 @@ export type NewCall = {
   provider: string
   model: string
   prices: CallRates
+  /** The most it can use: what is sent, and as much answer as it may give. */
+  worst: TokenUsage
 }
 
 /** Rates as one flat record, so that a row alone says how its cost came about. */
@@ -43,11 +45,37 @@ export function ratesOf(row: CostRow): CallRates {
   }
 }
 
-export async function insertCall(db: Db, { prices, ...call }: NewCall): Promise<CostRow> {
+/** Of another room, so it is asked by its name and not through its table. */
+const budgetOf = (projectId: ProjectId) =>
+  sql<string | null>`(select config ->> 'budgetUsd' from projects where projects.id = ${projectId})`
+
+/** The row of a call that is to be sent, and the project's budget, in one question. */
+export async function insertCall(
+  db: Db,
+  { prices, worst, ...call }: NewCall,
+): Promise<{ call: CostRow; budgetUsd: string | null }> {
   const [row] = await db
     .insert(costTable)
-    .values({ ...call, status: 'sent', unitPrices: flatRates(prices) })
-    .returning()
+    .values({ ...call, status: 'sent', unitPrices: flatRates(prices), reservedUsd: priceCall(prices, worst) })
+    .returning({ ...getTableColumns(costTable), budgetUsd: budgetOf(call.projectId) })
+  const { budgetUsd, ...inserted } = row!
+  return { call: inserted, budgetUsd }
+}
+
+/** Holds off every other look at a project's budget until the transaction ends. */
+export const lockBudget = (db: Db, projectId: ProjectId) =>
+  db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`budget:${projectId}`}, 0))`)
+
+/** What is spent, and reserved for calls under way; and the budget it counts against. */
+export async function findBudget(
+  db: Db,
+  projectId: ProjectId,
+): Promise<{ budgetUsd: string | null; committedUsd: string }> {
+  const committed = sql<string>`coalesce(sum(case when ${costTable.status} = 'sent' then ${costTable.reservedUsd} else ${costTable.costUsd} end), 0)::numeric(18,8)::text`
+  const [row] = await db
+    .select({ budgetUsd: budgetOf(projectId), committedUsd: committed })
+    .from(costTable)
+    .where(eq(costTable.projectId, projectId))
   return row!
 }
 

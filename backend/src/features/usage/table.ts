@@ -28,6 +28,8 @@ export const costTable = pgTable(
     cacheReadTokens: integer().notNull().default(0),
     cacheWriteTokens: integer().notNull().default(0),
     unitPrices: jsonb().$type<Record<string, string>>().notNull(),
+    /** What it may cost at most; counts against the budget until the call is closed. */
+    reservedUsd: money().notNull(),
     costUsd: money().notNull().default('0'),
     latencyMs: integer(),
     createdAt: createdAt(),
