@@ -32,7 +32,7 @@ export function TopBar({ bench }: { bench: Bench }) {
           <CrewStrip projectId={bench.projectId} onOpenTask={bench.onOpenTask} />
         </div>
         <div className="ml-auto flex shrink-0 items-center gap-3">
-          <CostChip projectId={bench.projectId} />
+          <CostChip projectId={bench.projectId} budgetUsd={project.config.budgetUsd} />
           <UserMenu />
         </div>
       </div>
@@ -43,18 +43,20 @@ export function TopBar({ bench }: { bench: Bench }) {
   )
 }
 
-function CostChip({ projectId }: { projectId: string }) {
+function CostChip({ projectId, budgetUsd }: { projectId: string; budgetUsd: string | null }) {
   const micros = useProjectLog(projectId, readCost)
   if (micros === undefined) return null
   const cost = dollars((micros / 1_000_000).toFixed(6))
+  const isNearlySpent = budgetUsd !== null && micros >= Number(budgetUsd) * 1_000_000 * 0.8
   return (
     <Tooltip text={<UsageFigures projectId={projectId} />}>
       <button
         type="button"
-        aria-label={`Spent so far: ${cost}`}
+        aria-label={`Spent so far: ${cost}${budgetUsd === null ? '' : ` of ${dollars(budgetUsd)}`}`}
         className={cn(pill, 'touch-target font-semibold text-fg tabular')}
       >
-        <Coins aria-hidden className="text-fg-3" /> {cost}
+        <Coins aria-hidden className={isNearlySpent ? 'text-warn' : 'text-fg-3'} /> {cost}
+        {budgetUsd !== null && <span className="font-normal text-fg-2 max-sm:hidden">of {dollars(budgetUsd)}</span>}
       </button>
     </Tooltip>
   )

@@ -1,6 +1,6 @@
 import { Autonomy, type Project } from '@guildhall/protocol/projects.ts'
 import { useQuery } from '@tanstack/react-query'
-import { SelectField } from '../../../components/ui/field.tsx'
+import { Field, SelectField } from '../../../components/ui/field.tsx'
 import { modelInUse, modelList, modelName } from '../../llm/api.ts'
 import { useSettingsForm } from '../use-settings-form.ts'
 import { autonomyWords } from '../words.ts'
@@ -11,15 +11,23 @@ interface SettingsCrewProps {
   mayChange: boolean
 }
 
-/** Which model the crew thinks with, and how often it asks. */
+const amountPattern = '\\d{1,9}([.,]\\d{1,2})?'
+/** What was typed as the API takes it; what is no amount goes as it is, and the API says so. */
+const asUsd = (typed: string): string | null => {
+  const text = typed.trim().replace(',', '.')
+  if (text === '') return null
+  return new RegExp(`^${amountPattern}$`).test(text) ? Number(text).toFixed(6) : text
+}
+
+/** Which model the crew thinks with, what that may cost, and how often it asks. */
 export function SettingsCrew({ project, mayChange }: SettingsCrewProps) {
   const form = useSettingsForm(
     project,
-    ({ config }) => config,
-    (config) => ({ config }),
+    ({ config: { budgetUsd, ...config } }) => ({ ...config, budget: budgetUsd ? Number(budgetUsd).toFixed(2) : '' }),
+    ({ budget, ...config }) => ({ config: { ...config, budgetUsd: asUsd(budget) } }),
   )
   const models = useQuery(modelList())
-  const { model, autonomy } = form.values
+  const { model, autonomy, budget } = form.values
   const available = (models.data?.items ?? []).filter((each) => each.available)
   const usual = models.data && modelInUse(models.data, null)
   const isUnknown = model !== null && models.data !== undefined && !available.some(({ id }) => id === model)
@@ -44,6 +52,17 @@ export function SettingsCrew({ project, mayChange }: SettingsCrewProps) {
           </option>
         ))}
       </SelectField>
+      <Field
+        label="Budget in US dollars"
+        value={budget}
+        onChange={(event) => form.set({ budget: event.target.value })}
+        inputMode="decimal"
+        pattern={amountPattern}
+        placeholder="No limit"
+        autoComplete="off"
+        hint="What all model calls of this project may cost together. A call that could pass it is not sent; empty means no limit."
+        error={form.fields['config.budgetUsd'] && 'An amount such as 5 or 12.50'}
+      />
       <fieldset className="grid gap-2">
         <legend className="mb-1.5 text-sm font-medium text-fg-2">How often the crew asks you</legend>
         {Autonomy.options.map((value) => (

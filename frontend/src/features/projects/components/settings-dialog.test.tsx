@@ -17,7 +17,7 @@ const project: Project = {
   templateSlug: 'react-vite',
   defaultBranch: 'main',
   previewLabel: 'abc',
-  config: { model: null, autonomy: 'review_plan' },
+  config: { model: null, autonomy: 'review_plan', budgetUsd: null },
   provisioning: null,
   version: 3,
   createdAt: at(0),
@@ -102,4 +102,24 @@ test('each way of asking is explained, and an editor reads what only an owner ch
   expect(screen.getByText(/merged without asking/)).toBeTruthy()
   expect(choices.every((choice) => choice.matches(':disabled'))).toBe(true)
   expect(screen.queryByRole('button', { name: 'Save' })).toBeNull()
+})
+
+test('a budget is saved as the API takes it, shown as people write it, and taken away by emptying it', async () => {
+  const user = userEvent.setup()
+  const page = render(shown(project, { section: 'crew' }))
+  const budget = () => screen.getByRole<HTMLInputElement>('textbox', { name: 'Budget in US dollars' })
+  await user.type(budget(), '12,5')
+  await user.click(save())
+  await screen.findByText('Saved')
+  page.rerender(
+    shown({ ...project, version: 9, config: { ...project.config, budgetUsd: '5.000000' } }, { section: 'crew' }),
+  )
+  expect(budget().value).toBe('5.00')
+  await user.clear(budget())
+  await user.click(save())
+  await waitFor(() => expect(sent).toHaveLength(2))
+  expect(sent.map(([, body]) => (body as { config: { budgetUsd: unknown } }).config.budgetUsd)).toEqual([
+    '12.500000',
+    null,
+  ])
 })
