@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import net from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -33,6 +34,9 @@ const baseEnv = environment()
 mkdirSync(values.run, { recursive: true, mode: 0o700 })
 chmodSync(values.run, 0o700)
 if (baseEnv['HOME']) mkdirSync(baseEnv['HOME'], { recursive: true })
+
+// Node starts its threads with the first such call and dies when it cannot: later a fork bomb may have taken every pid.
+await stat(root)
 
 const world: World = {
   root,
