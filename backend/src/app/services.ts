@@ -164,6 +164,7 @@ export function buildServices({
     conversations,
     llm,
     usage,
+    tasks,
     runs: { start: agents.startRun, cancelConversation: agents.cancelConversation },
     nameOf: identity.nameOf,
   })

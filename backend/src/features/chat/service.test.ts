@@ -33,6 +33,7 @@ function setUp(db: Database, { apiKey = 'a-key', start }: { apiKey?: string | nu
     log: createLog({ level: 'silent' }),
   })
   const started: Parameters<ChatRuns['start']>[1][] = []
+  const stopped: string[] = []
   const runs: ChatRuns = {
     start:
       start ??
@@ -45,8 +46,9 @@ function setUp(db: Database, { apiKey = 'a-key', start }: { apiKey?: string | nu
   const chat = createChatService({
     ...{ db, authorize, conversations, llm, runs, nameOf: async () => 'Ada Lovelace' },
     usage: createUsageService({ db, authorize }),
+    tasks: { stopConversation: async (id) => void stopped.push(id) },
   })
-  return { chat, conversations, started }
+  return { chat, conversations, started, stopped }
 }
 
 const codeOf = (promise: Promise<unknown>) =>
@@ -121,8 +123,10 @@ test('strangers, and conversations of another project, are refused', async () =>
   expect(started).toEqual([])
 })
 
-test('stop answers how many runs were asked to end', async () => {
-  expect(await setUp(database.db).chat.stop(owner, projectId)).toEqual({ stoppedRuns: 2 })
+test('stop answers how many runs were asked to end, and holds the tasks that would start others', async () => {
+  const { chat, conversations, stopped } = setUp(database.db)
+  expect(await chat.stop(owner, projectId)).toEqual({ stoppedRuns: 2 })
+  expect(stopped).toEqual([(await conversations.main(projectId)).id])
 })
 
 test('a project that has spent its budget refuses a wish before it is stored, and says what to do', async () => {

@@ -8,6 +8,7 @@ import { forbidden, notFound } from '../../platform/errors.ts'
 import type { ConversationService } from '../conversations/service.ts'
 import type { LlmService } from '../llm/service.ts'
 import type { Authorize } from '../projects/service.ts'
+import type { TaskService } from '../tasks/service.ts'
 import type { UsageService } from '../usage/service.ts'
 
 /** What the door needs of `agents`, which starts runs and stops them. */
@@ -34,6 +35,7 @@ export function createChatService({
   conversations,
   llm,
   usage,
+  tasks,
   runs,
   nameOf,
 }: {
@@ -42,6 +44,7 @@ export function createChatService({
   conversations: ConversationService
   llm: Pick<LlmService, 'resolve'>
   usage: Pick<UsageService, 'assertRoom'>
+  tasks: Pick<TaskService, 'stopConversation'>
   runs: ChatRuns
   /** The name a person's bubble carries. */
   nameOf(userId: UserId): Promise<string>
@@ -86,7 +89,7 @@ export function createChatService({
       })
     },
 
-    /** Asks the runs of the project's conversation to stop. Throws `forbidden` for viewers, `not_found`. */
+    /** Stops the work of the project's conversation: its runs, and what would start another. Throws `forbidden` for viewers, `not_found`. */
     async stop(
       actor: Actor,
       projectId: ProjectId,
@@ -94,6 +97,7 @@ export function createChatService({
     ): Promise<{ stoppedRuns: number }> {
       await authorize(actor, 'project.work', { projectId })
       const conversationId = await conversationOf(actor, projectId, input.conversationId)
+      await tasks.stopConversation(conversationId)
       return { stoppedRuns: await runs.cancelConversation(actor, conversationId) }
     },
   }

@@ -1,5 +1,5 @@
 import type { Actor } from '@guildhall/protocol/actor.ts'
-import type { ProjectId, Sha, TaskId } from '@guildhall/protocol/ids.ts'
+import type { ConversationId, ProjectId, Sha, TaskId } from '@guildhall/protocol/ids.ts'
 import type { Autonomy } from '@guildhall/protocol/projects.ts'
 import type { CriterionName, Task, TaskDetail } from '@guildhall/protocol/tasks.ts'
 import type { Action } from '../projects/service.ts'
@@ -13,7 +13,7 @@ import { updateHolds } from './holds.ts'
 import { listUnattended } from './lease.ts'
 import { createMergeQueue } from './merge-queue.ts'
 import { createPlanning } from './planning.ts'
-import { createReturns } from './returns.ts'
+import { type Announce, createReturns } from './returns.ts'
 import { createScheduler } from './scheduler.ts'
 import { listStanding, type StandingCriterion } from './standing.ts'
 import {
@@ -26,6 +26,7 @@ import {
   listCheckRuns,
   listReviews,
   listTasks,
+  lockAtGates,
   moveTask,
 } from './store.ts'
 
@@ -190,6 +191,19 @@ export function createTaskService(deps: TaskDeps) {
       })
       await cancelRuns(taskId)
       return cancelled
+    },
+
+    /**
+     * A person's stop for what needs no run: tasks in their checks or in the merge queue wait for the person, so that
+     * nothing starts another run. One that is being merged at this moment is merged. The caller has asked for permission.
+     */
+    async stopConversation(conversationId: ConversationId): Promise<void> {
+      await db.system(async (tx) => {
+        const announcements: Announce[] = []
+        for (const task of await lockAtGates(tx, conversationId))
+          announcements.push(await returns.askPerson(tx, task, 'You stopped it. Try again, and it goes on from there.'))
+        for (const announce of announcements) await announce()
+      })
     },
 
     /**

@@ -1,4 +1,4 @@
-import type { PlanId, ProjectId, RunId, Sha, TaskId, UserId } from '@guildhall/protocol/ids.ts'
+import type { ConversationId, PlanId, ProjectId, RunId, Sha, TaskId, UserId } from '@guildhall/protocol/ids.ts'
 import type { Check, CheckRun, Plan, PlanInput, Review, Task, TaskState } from '@guildhall/protocol/tasks.ts'
 import { and, asc, desc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Db } from '../../platform/db/database.ts'
@@ -225,13 +225,25 @@ export async function moveTask(
  * then the task is merged whatever anyone wishes. Null when it cannot be cancelled.
  */
 export async function cancelTask(db: Db, taskId: TaskId, reason: string | null): Promise<Task | null> {
-  const isQueuedOnly = and(eq(taskTable.state, 'merging'), isNull(taskTable.mergedAs), leaseIsFree)
   const [row] = await db
     .update(taskTable)
     .set({ state: 'cancelled', reason, leaseUntil: null })
     .where(and(eq(taskTable.id, taskId), or(inArray(taskTable.state, cancellable), isQueuedOnly)))
     .returning()
   return row ? toTask(row) : null
+}
+/** In the merge queue, and no worker at it. */
+const isQueuedOnly = and(eq(taskTable.state, 'merging'), isNull(taskTable.mergedAs), leaseIsFree)
+
+/** Tasks of a conversation that go on by themselves, without a run: in their checks or in the merge queue. Locked. */
+export async function lockAtGates(db: Db, conversationId: ConversationId): Promise<Task[]> {
+  const rows = await db
+    .select()
+    .from(taskTable)
+    .where(and(eq(taskTable.conversationId, conversationId), or(eq(taskTable.state, 'checking'), isQueuedOnly)))
+    .orderBy(asc(taskTable.id))
+    .for('update')
+  return rows.map(toTask)
 }
 const cancellable: TaskState[] = ['waiting', 'working', 'checking', 'reviewing', 'failed', 'needs_you']
 
