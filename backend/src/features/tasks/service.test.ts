@@ -1,7 +1,7 @@
 import type { Task, TaskState } from '@guildhall/protocol/tasks.ts'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { holds, type TaskProject, type TaskWorld, taskWorld } from '../../testing/tasks.ts'
+import { type TaskProject, type TaskWorld, taskWorld } from '../../testing/tasks.ts'
 import { freshUser, join } from '../../testing/world.ts'
 import { projectTable } from '../projects/table.ts'
 import { startTaskJobs } from './jobs.ts'
@@ -173,38 +173,3 @@ test('an archived project rests: nothing starts, is checked or merged until it i
   expect((await project.read(later.tasks[0]!.id)).state).toBe('working')
   expect(world.state.rings.map(([name]) => name)).toContain('task.merge')
 })
-
-test('a stop holds what is in its checks or queued, nothing reviews or merges it, and a retry goes on from there', async () => {
-  const [checking, queued, other] = await project.started(
-    { key: 'checking' },
-    { key: 'queued', criteria: [holds('src/q.ts', 'good')] },
-    { key: 'other' },
-  )
-  await project.work(checking!, { 'src/app.ts': 'good' })
-  await project.finish(checking!)
-  await project.queued(queued!, { 'src/q.ts': 'good' })
-  const main = await project.main()
-  const orders = project.orders().length
-  await world.tasks.stopConversation(project.conversation.id)
-  await world.tasks.check(checking!.id)
-  await world.tasks.mergeNext(project.projectId)
-  const states = () => Promise.all([checking, queued, other].map(async (task) => (await project.read(task!.id)).state))
-  expect(await states()).toEqual(['needs_you', 'needs_you', 'working'])
-  expect([await project.main(), project.orders().length]).toEqual([main, orders])
-  await world.tasks.retry(world.owner, checking!.id)
-  await world.tasks.retry(world.owner, queued!.id)
-  expect(await states()).toEqual(['checking', 'merging', 'working'])
-}, 30_000)
-
-test('a stop in the middle of a check run ends it, and its outcome counts for nothing', async () => {
-  const [task] = await project.started({})
-  await project.work(task!, { 'src/app.ts': 'good' })
-  await project.finish(task!)
-  world.state.beforeSandbox = () => world.tasks.stopConversation(project.conversation.id)
-  await world.tasks.check(task!.id)
-  expect(await project.read(task!.id)).toMatchObject({
-    state: 'needs_you',
-    reason: expect.stringContaining('You stopped it'),
-  })
-  expect((await world.tasks.get(world.owner, task!.id)).checkRuns).toEqual([])
-}, 30_000)
