@@ -143,7 +143,7 @@ describe('history', () => {
     const second = await logPage(git, { head, cursor: first.nextCursor!, limit: 2 })
     expect([...first.items, ...second.items]).toEqual(all)
     expect(second.nextCursor).toBeNull()
-    await expect(logPage(git, { head, cursor: '--all', limit: 2 })).rejects.toMatchObject({ code: 'invalid' })
+    await expect(logPage(git, { head, cursor: '--all', limit: 2 })).rejects.toMatchObject({ code: 'bad_request' })
   })
 
   test('a tree and a file are read as they were, links as text, binaries and paths outside not at all', async () => {
