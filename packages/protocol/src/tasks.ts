@@ -154,6 +154,13 @@ export const CheckRun = z.object({
 })
 export type CheckRun = z.infer<typeof CheckRun>
 
+/** The standing criteria that fail when nothing else does; empty when the task's own fail too, or none does. */
+export function brokenStanding({ results, error }: Pick<CheckRun, 'results' | 'error'>): CriterionName[] {
+  const failed = results.filter(({ passed }) => !passed)
+  if (error !== null || failed.some(({ standing }) => standing === null)) return []
+  return failed.map(({ standing }) => standing!)
+}
+
 export const TickedBox = Box.extend({ done: z.boolean(), commit: Sha.nullable() })
 export type TickedBox = z.infer<typeof TickedBox>
 

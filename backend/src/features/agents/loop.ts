@@ -167,7 +167,7 @@ async function think(parts: LoopParts, notes: string[]): Promise<string | null> 
   }
 }
 
-/** Three bytes a token is less than any text has; what is said in the very moment of the call comes on top. */
+/** An estimate on the high side: prose has about four bytes a token, code about three. The spare is for what is said meanwhile. */
 function worstCase({ opening, book, tools }: LoopParts): TokenUsage {
   const sent = [opening.system, messagesOf(opening.first, book.steps), tools.map(({ inputSchema }) => inputSchema)]
   const inputTokens = Math.ceil(Buffer.byteLength(JSON.stringify(sent)) / 3) + spareTokens

@@ -1,11 +1,10 @@
-import type { Task } from '@guildhall/protocol/tasks.ts'
+import { brokenStanding, type Task } from '@guildhall/protocol/tasks.ts'
 import type { Db } from '../../platform/db/database.ts'
 import { appendEvent, projectTopic } from '../../platform/events/events.ts'
 import { type CheckOutcome, failureText } from './checks.ts'
 import type { TaskDeps } from './deps.ts'
 import { updateHolds } from './holds.ts'
 import { LeaseLost } from './lease.ts'
-import { brokenStanding } from './standing.ts'
 import { findTaskPerson, listCheckRuns, listTasksOfPlan, moveTask } from './store.ts'
 
 const house = { kind: 'system' } as const

@@ -1,5 +1,5 @@
 import type { ProjectId } from '@guildhall/protocol/ids.ts'
-import type { CheckRun, Criterion, CriterionName, Task } from '@guildhall/protocol/tasks.ts'
+import type { Criterion, CriterionName, Task } from '@guildhall/protocol/tasks.ts'
 import type { Database, Db } from '../../platform/db/database.ts'
 import type { RepositoryService } from '../repository/service.ts'
 import { listMerged } from './store.ts'
@@ -61,11 +61,4 @@ export async function askedOf(
     seen.add(command)
     return true
   })
-}
-
-/** The standing criteria that fail when nothing else does; empty when the task's own fail too, or none does. */
-export function brokenStanding({ results, error }: Pick<CheckRun, 'results' | 'error'>): CriterionName[] {
-  const failed = results.filter(({ passed }) => !passed)
-  if (error !== null || failed.some(({ standing }) => standing === null)) return []
-  return failed.map(({ standing }) => standing!)
 }

@@ -1,4 +1,4 @@
-import type { CriterionName, Task } from '@guildhall/protocol/tasks.ts'
+import { brokenStanding, type CriterionName, type Task } from '@guildhall/protocol/tasks.ts'
 import type { CheckedAt, Work } from './api.ts'
 
 /** What a merged task promised, in a person's words. */
@@ -18,10 +18,8 @@ export function promised(name: CriterionName, { plans, tasks }: Work): Promised 
   return { name, text: task?.criteria[Number(place) - 1]?.text ?? `criterion ${name}`, task }
 }
 
-/** What earlier tasks promised and the newest check run found broken, when all that is the task's own holds. */
+/** The promises that a task which waits for the person breaks, by its newest check run. */
 export function brokenPromises(task: Task, checks: readonly CheckedAt[]): CriterionName[] {
   const newest = checks.at(-1)?.checkRun
-  if (task.state !== 'needs_you' || !newest || newest.passed || newest.error !== null) return []
-  const failed = newest.results.filter(({ passed }) => !passed)
-  return failed.every(({ standing }) => standing !== null) ? failed.map(({ standing }) => standing!) : []
+  return task.state === 'needs_you' && newest ? brokenStanding(newest) : []
 }

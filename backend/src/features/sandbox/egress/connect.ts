@@ -3,6 +3,7 @@ import net from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { Transform } from 'node:stream'
 import type { ProjectId } from '@guildhall/protocol/ids.ts'
+import type { Log } from '../../../platform/log.ts'
 import { parseTarget, publicAddresses, Refused, type Resolve } from './target.ts'
 
 /** A connection to an address that was checked. Rejects when there is no answer. */
@@ -31,8 +32,9 @@ export function createConnectProxy(options: {
   dial: Dial
   maxConnections: number
   maxBytesPerDay: number
+  log: Log
 }) {
-  const { allowedHosts, onTraffic, resolve, dial, maxConnections, maxBytesPerDay } = options
+  const { allowedHosts, onTraffic, resolve, dial, maxConnections, maxBytesPerDay, log } = options
   const counts = new Map<ProjectId, Count>()
   const tunnels = new Set<Tunnel>()
 
@@ -105,8 +107,9 @@ export function createConnectProxy(options: {
   }
   const timer = setInterval(() => {
     for (const projectId of new Set([...tunnels].map((tunnel) => tunnel.projectId))) {
-      // The list cannot be read for a moment: it is asked again, and a host that was allowed stays open so long.
-      Promise.resolve(recheck(projectId)).catch(() => undefined)
+      recheck(projectId).catch((error: unknown) =>
+        log.warn({ err: error, projectId }, 'allowed hosts could not be read; open connections stay so long'),
+      )
     }
   }, recheckMs).unref()
 

@@ -62,6 +62,7 @@ export function createEgress(options: EgressOptions) {
     },
     resolve,
     dial: options.dial ?? dialDirectly,
+    log,
     maxConnections: options.maxConnections ?? 256,
     maxBytesPerDay: options.maxBytesPerDay ?? 10 * 1024 ** 3,
   })
